@@ -1,0 +1,63 @@
+/** What a family of models sees of the world, and what the world sees of a family. */
+import type { EngineEvent } from './events.ts';
+import type { ModelManifest } from './manifest.ts';
+import type { Pcm } from './audio/pcm.ts';
+import type { Task, TaskLimits } from './task.ts';
+import type { Tensor, Value } from './tensor.ts';
+
+/** A loaded model. Hides files, precision, provider and memory. */
+export interface Model<C = unknown> {
+  readonly manifest: ModelManifest;
+  readonly config: C;
+  has(graph: string): boolean;
+  /**
+   * Runs a graph. `feeds` may hold more than the graph asks for: the manifest's input names are picked from it, so
+   * models of one family may differ in what they listen to. A missing input is a `bug`. Outputs named in the
+   * manifest's `keep` are DeviceTensors, all others plain Tensors. Gives the event loop a turn first, then
+   * throws `cancelled` when the user asked for it.
+   */
+  run(graph: string, feeds: Readonly<Record<string, Value>>): Promise<Readonly<Record<string, Value>>>;
+  /** Lets the host free a graph that this task will not run again. A hint. */
+  done(graph: string): Promise<void>;
+  /** A small file of the pack (tokenizer …), whole. */
+  file(name: string): Promise<Uint8Array>;
+  /** A table of the application (public/data/…), whole: language models, pinyin … */
+  asset(path: string): Promise<Uint8Array>;
+  /** Decodes or finds an audio source of a task: PCM at its own rate. */
+  open(ref: AudioRef): Promise<Pcm>;
+  /** Latents kept with a song that the app made itself, or null. */
+  latentsOf(ref: AudioRef): Promise<Tensor | null>;
+  /** LoRA file bytes. */
+  lora(ref: string): Promise<Uint8Array>;
+  report(event: EngineEvent): void;
+  readonly signal: TaskSignal;
+}
+
+export interface TaskSignal {
+  /** Throws EngineError('cancelled') when the user cancelled. */
+  throwIfAborted(): void;
+  /** The user pressed "stop and keep": leave the loop after this step and decode what there is. */
+  readonly stopAndKeep: boolean;
+}
+
+/** An imported or generated sound: an id in the blob store (browser) or a file path (headless). */
+export interface AudioRef {
+  readonly blob: string;
+}
+
+/** One finished song. */
+export interface Made {
+  readonly pcm: Pcm;
+  /** Final latents (1, channels, rows, T): kept with the song, so nothing the app made is encoded again. */
+  readonly latents: Tensor;
+  readonly seed: number;
+}
+
+export interface Family<C = unknown> {
+  readonly id: string;
+  /** Throws EngineError('manifest') naming the field. */
+  parseConfig(json: unknown): C;
+  /** Which fields exist, their ranges and defaults for this model; drives forms and checkTask. */
+  limits(config: C, manifest: ModelManifest): TaskLimits;
+  generate(task: Task, model: Model<C>): Promise<readonly Made[]>;
+}
