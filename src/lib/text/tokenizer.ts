@@ -13,6 +13,7 @@ export interface Tokenizer {
 export function loadTokenizer(bytes: Uint8Array): Tokenizer {
   let json: {
     readonly type?: unknown;
+    readonly words?: unknown;
     readonly model?: { readonly type?: unknown; readonly vocab?: unknown };
   };
   try {
