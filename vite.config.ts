@@ -1,15 +1,59 @@
+import { createHash } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
-import { defaultClientConditions, defineConfig } from 'vite';
+import { build, defaultClientConditions } from 'vite';
+import type { Plugin } from 'vite';
+import { defineConfig } from 'vitest/config';
+import { ISOLATION } from './scripts/headers.mjs';
 
-/** SharedArrayBuffer (WASM threads) needs these two; `credentialless` lets official model hosts be fetched. */
-export const ISOLATION = {
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Embedder-Policy': 'credentialless',
-};
+/** Fetched by the engine when it needs them: WebAssembly and its glue, model packs, tables. */
+const ENGINE_FILES = /^(models|data)\/|^assets\/(ort-wasm-|.*\.wasm$)/;
+/** Never asked for by the page: notes and licences beside fonts and models. */
+const NOT_FETCHED = /\.(md|txt)$/;
+
+const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
+
+/** Builds src/sw.ts into sw.js, with the list of everything else that was built. */
+function serviceWorker(): Plugin {
+  let root = '';
+  let outDir = '';
+  return {
+    name: 'cadenza:service-worker',
+    apply: 'build',
+    configResolved: (config) => {
+      root = config.root;
+      outDir = path.resolve(root, config.build.outDir);
+    },
+    async writeBundle() {
+      const shell: Record<string, string> = {};
+      const rest: Record<string, string> = {};
+      for (const entry of await readdir(outDir, { recursive: true, withFileTypes: true })) {
+        if (!entry.isFile() || NOT_FETCHED.test(entry.name)) continue;
+        const file = path.join(entry.parentPath, entry.name);
+        const name = path.relative(outDir, file).split(path.sep).join('/');
+        (ENGINE_FILES.test(name) ? rest : shell)[name] = sha256(await readFile(file));
+      }
+      const version = sha256(JSON.stringify([shell, rest])).slice(0, 12);
+      await build({
+        root,
+        configFile: false,
+        publicDir: false,
+        logLevel: 'warn',
+        define: { BUILD: JSON.stringify({ version, headers: ISOLATION, shell, rest }) },
+        build: {
+          outDir,
+          emptyOutDir: false,
+          rolldownOptions: { input: 'src/sw.ts', output: { format: 'iife', entryFileNames: 'sw.js' } },
+        },
+      });
+    },
+  };
+}
 
 export default defineConfig({
   base: './',
-  plugins: [svelte()],
+  plugins: [svelte(), serviceWorker()],
   worker: { format: 'es' },
   // The .mjs glue of onnxruntime-web is served as a file of ours beside its .wasm, chosen at run time.
   resolve: { conditions: ['onnxruntime-web-use-extern-wasm', ...defaultClientConditions] },
@@ -18,4 +62,4 @@ export default defineConfig({
   server: { headers: ISOLATION },
   preview: { headers: ISOLATION, port: 4173 },
   test: { include: ['src/**/*.test.ts', 'scripts/**/*.test.ts'], environment: 'node', testTimeout: 60_000 },
-} as Parameters<typeof defineConfig>[0]);
+});

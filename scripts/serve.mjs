@@ -59,43 +59,42 @@ export function serve({ root, port = 4173, host = '127.0.0.1', isolation = true 
 }
 
 async function answer(base, common, request, response) {
+  const send = (status, headers) => response.writeHead(status, { ...common, ...headers });
   const refuse = (status, headers = {}) => {
-    response.writeHead(status, { ...common, ...headers, 'Content-Type': 'text/plain; charset=utf-8' });
+    send(status, { ...headers, 'Content-Type': 'text/plain; charset=utf-8' });
     response.end(`${status}\n`);
   };
   if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(405, { Allow: 'GET, HEAD' });
   const file = locate(base, request.url);
-  if (!file) return refuse(404);
-  const info = await stat(file).catch(() => null);
+  const info = file && (await stat(file).catch(() => null));
   if (!info?.isFile()) return refuse(404);
-
-  const headers = {
-    ...common,
-    'Content-Type': TYPES[path.extname(file)] ?? 'application/octet-stream',
-    'Cache-Control': cacheControl(base, file),
-    'Last-Modified': info.mtime.toUTCString(),
-    'Accept-Ranges': 'bytes',
-    Vary: 'Accept-Encoding',
-  };
   const range = parseRange(request.headers.range, info.size);
   if (range === 'unsatisfiable') return refuse(416, { 'Content-Range': `bytes */${info.size}` });
+
   // A range counts bytes of the original, so it is never combined with an encoding.
-  const encoded = range ? null : await encodedBeside(file, request.headers['accept-encoding'] ?? '', info);
-  const tag = `"${info.size.toString(16)}-${Math.floor(info.mtimeMs).toString(16)}${encoded ? `-${encoded.name}` : ''}"`;
-  if (request.headers['if-none-match'] === tag) {
-    response.writeHead(304, { ...headers, ETag: tag });
+  const whole = { file, size: info.size, headers: {} };
+  const body = range
+    ? {
+        file,
+        size: range.end - range.start + 1,
+        headers: { 'Content-Range': `bytes ${range.start}-${range.end}/${info.size}` },
+      }
+    : ((await encodedBeside(file, request.headers['accept-encoding'] ?? '', info)) ?? whole);
+  const headers = {
+    'Content-Type': TYPES[path.extname(file)] ?? 'application/octet-stream',
+    'Cache-Control': cacheControl(base, file),
+    ETag: `"${body.size.toString(16)}-${Math.floor(info.mtimeMs).toString(16)}"`,
+    'Accept-Ranges': 'bytes',
+    Vary: 'Accept-Encoding',
+    ...body.headers,
+  };
+  if (request.headers['if-none-match'] === headers.ETag) {
+    send(304, headers);
     return response.end();
   }
-  const length = range ? range.end - range.start + 1 : (encoded?.size ?? info.size);
-  response.writeHead(range ? 206 : 200, {
-    ...headers,
-    ETag: tag,
-    'Content-Length': length,
-    ...(encoded && { 'Content-Encoding': encoded.name }),
-    ...(range && { 'Content-Range': `bytes ${range.start}-${range.end}/${info.size}` }),
-  });
-  if (request.method === 'HEAD' || length === 0) return response.end();
-  const stream = createReadStream(encoded?.file ?? file, range ?? {});
+  send(range ? 206 : 200, { ...headers, 'Content-Length': body.size });
+  if (request.method === 'HEAD' || body.size === 0) return response.end();
+  const stream = createReadStream(body.file, range ?? {});
   stream.on('error', () => response.destroy());
   response.on('close', () => stream.destroy());
   stream.pipe(response);
@@ -137,12 +136,18 @@ function parseRange(header, size) {
 async function encodedBeside(file, accepted, original) {
   const names = accepted.split(',').map((entry) => entry.trim());
   for (const { name, suffix } of ENCODINGS) {
-    if (!names.some((entry) => entry === name || (entry.startsWith(`${name};`) && !/;\s*q=0(\.0*)?$/.test(entry)))) {
+    if (
+      !names.some(
+        (entry) => entry === name || (entry.startsWith(`${name};`) && !/;\s*q=0(\.0*)?$/.test(entry)),
+      )
+    ) {
       continue;
     }
     const info = await stat(file + suffix).catch(() => null);
     // An older neighbour belongs to another build.
-    if (info && info.mtimeMs >= original.mtimeMs) return { name, file: file + suffix, size: info.size };
+    if (info && info.mtimeMs >= original.mtimeMs) {
+      return { file: file + suffix, size: info.size, headers: { 'Content-Encoding': name } };
+    }
   }
   return null;
 }
@@ -153,7 +158,10 @@ export const addressOf = (server) => `http://localhost:${server.address().port}/
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { port: { type: 'string', default: '4173' }, 'no-isolation': { type: 'boolean', default: false } },
+    options: {
+      port: { type: 'string', default: '4173' },
+      'no-isolation': { type: 'boolean', default: false },
+    },
   });
   const server = await serve({
     root: positionals[0] ?? 'dist',

@@ -109,7 +109,9 @@ async function createEnvironment() {
   } catch (error) {
     // Debian keeps `ensurepip` in a package of its own.
     if (!(await installDebian(['python3-venv']))) {
-      throw new Error(`${error.message}. On Debian and Ubuntu: apt-get install python3-venv, then run again.`);
+      throw new Error(
+        `${error.message}. On Debian and Ubuntu: apt-get install python3-venv, then run again.`,
+      );
     }
     rmSync(at('.venv'), { recursive: true, force: true });
     await run(python, ['-m', 'venv', '.venv']);
@@ -117,7 +119,9 @@ async function createEnvironment() {
 }
 
 export async function ensurePython() {
-  const wanted = createHash('sha256').update(readFileSync(at(REQUIREMENTS))).digest('hex');
+  const wanted = createHash('sha256')
+    .update(readFileSync(at(REQUIREMENTS)))
+    .digest('hex');
   const stamp = at('.venv', 'requirements.sha256');
   if (existsSync(PYTHON) && existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
   if (!existsSync(PYTHON) || ask(PYTHON, ['-m', 'pip', '--version']) === null) await createEnvironment();

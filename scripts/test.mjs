@@ -26,13 +26,15 @@ const none = { passed: 0, failed: 0, skipped: 0 };
 const verdict = (ok) => (ok ? { ...none, passed: 1 } : { ...none, failed: 1 });
 
 /** Tools that only pass or fail: each call counts as one check. */
-const tool = (...commands) => async () => {
-  let counts = none;
-  for (const [script, ...args] of commands) {
-    counts = add(counts, verdict((await node(inModules(script), args)).code === 0));
-  }
-  return counts;
-};
+const tool =
+  (...commands) =>
+  async () => {
+    let counts = none;
+    for (const [script, ...args] of commands) {
+      counts = add(counts, verdict((await node(inModules(script), args)).code === 0));
+    }
+    return counts;
+  };
 
 /**
  * The parts in the order they run. `run` resolves to counts; a part that throws counts as one failure. `needs` names
@@ -49,7 +51,10 @@ const PARTS = {
   },
   lint: {
     needs: ['packages'],
-    run: tool(['eslint/bin/eslint.js', '.'], ['prettier/bin/prettier.cjs', '--check', '.', '--log-level=warn']),
+    run: tool(
+      ['eslint/bin/eslint.js', '.'],
+      ['prettier/bin/prettier.cjs', '--check', '.', '--log-level=warn'],
+    ),
   },
   'lint python': {
     needs: ['python'],
@@ -240,12 +245,18 @@ async function main() {
     rows.push({ name, ...counts, seconds: Math.round((Date.now() - begun) / 1000) });
   }
 
-  console.log(`\n${'part'.padEnd(14)}${['passed', 'failed', 'skipped', 'seconds'].map((h) => h.padStart(9)).join('')}`);
+  console.log(
+    `\n${'part'.padEnd(14)}${['passed', 'failed', 'skipped', 'seconds'].map((h) => h.padStart(9)).join('')}`,
+  );
   for (const { name, passed, failed, skipped, seconds } of rows) {
-    console.log(name.padEnd(14) + [passed, failed, skipped, seconds].map((n) => String(n).padStart(9)).join(''));
+    console.log(
+      name.padEnd(14) + [passed, failed, skipped, seconds].map((n) => String(n).padStart(9)).join(''),
+    );
   }
   const total = rows.reduce(add, none);
-  console.log(`\n${total.passed} passed, ${total.failed} failed${total.skipped ? `, ${total.skipped} skipped` : ''}`);
+  console.log(
+    `\n${total.passed} passed, ${total.failed} failed${total.skipped ? `, ${total.skipped} skipped` : ''}`,
+  );
   return total.failed === 0 ? 0 : 1;
 }
 
