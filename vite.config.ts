@@ -14,6 +14,12 @@ const NOT_FETCHED = /\.(md|txt)$/;
 
 const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
 
+/** Plain hosts know .js; many send .mjs with a type that browsers refuse to run. */
+const output = {
+  assetFileNames: ({ names }: { names: string[] }) =>
+    names.some((name) => name.endsWith('.mjs')) ? 'assets/[name]-[hash].js' : 'assets/[name]-[hash][extname]',
+};
+
 /** Builds src/sw.ts into sw.js, with the list of everything else that was built. */
 function serviceWorker(): Plugin {
   let root = '';
@@ -40,7 +46,7 @@ function serviceWorker(): Plugin {
         configFile: false,
         publicDir: false,
         logLevel: 'warn',
-        define: { BUILD: JSON.stringify({ version, headers: ISOLATION, shell, rest }) },
+        define: { CADENZA_BUILD: JSON.stringify({ version, headers: ISOLATION, shell, rest }) },
         build: {
           outDir,
           emptyOutDir: false,
@@ -54,11 +60,11 @@ function serviceWorker(): Plugin {
 export default defineConfig({
   base: './',
   plugins: [svelte(), serviceWorker()],
-  worker: { format: 'es' },
+  worker: { format: 'es', rolldownOptions: { output } },
   // The .mjs glue of onnxruntime-web is served as a file of ours beside its .wasm, chosen at run time.
   resolve: { conditions: ['onnxruntime-web-use-extern-wasm', ...defaultClientConditions] },
   optimizeDeps: { exclude: ['onnxruntime-web'] },
-  build: { target: 'esnext' },
+  build: { target: 'esnext', rolldownOptions: { output } },
   server: { headers: ISOLATION },
   preview: { headers: ISOLATION, port: 4173 },
   test: { include: ['src/**/*.test.ts', 'scripts/**/*.test.ts'], environment: 'node', testTimeout: 60_000 },

@@ -12,13 +12,17 @@
  */
 declare const self: ServiceWorkerGlobalScope;
 
-/** Written in by vite.config.ts: paths relative to the scope -> SHA-256, 64 hex digits. */
-declare const BUILD: {
+interface Build {
   readonly version: string;
+  /** The isolation headers. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Paths relative to the scope -> SHA-256, 64 hex digits. */
   readonly shell: Readonly<Record<string, string>>;
   readonly rest: Readonly<Record<string, string>>;
-};
+}
+/** Replaced by the record itself in vite.config.ts; read once, or the lists would be copied to every use. */
+declare const CADENZA_BUILD: Build;
+const BUILD: Build = CADENZA_BUILD;
 
 /** What the page may send. `precache` is answered on the message's port, with PrecacheAnswer. */
 export type PageMessage =
@@ -94,7 +98,7 @@ async function answer(event: FetchEvent): Promise<Response> {
     // A tab of the version before asks for one of its own files.
     const older = await caches.match(request);
     if (older) return older;
-    if (request.mode === 'navigate') return page(request);
+    if (request.mode === 'navigate') return Response.redirect(self.registration.scope);
     throw error;
   }
 }
@@ -152,9 +156,13 @@ async function fetchMissing(path: string): Promise<void> {
   if (sha256 === undefined) throw new Error(`${path} is not a file of this version`);
   const cache = await caches.open(cacheOf(path));
   if (await cache.match(keyOf(path, sha256))) return;
-  const response = await fetch(urlOf(path));
-  if (response.status !== 200) throw new Error(`${path}: the server answered ${response.status}`);
-  await keep(cache, path, sha256, response);
+  const load = async (mode: RequestCache): Promise<void> => {
+    const response = await fetch(urlOf(path), { cache: mode });
+    if (response.status !== 200) throw new Error(`${path}: the server answered ${response.status}`);
+    await keep(cache, path, sha256, response);
+  };
+  // The HTTP cache usually has the file, because the engine just read it; once more past it if that copy is damaged.
+  await load('default').catch(() => load('reload'));
 }
 
 /** The response with the isolation headers added where the host sent none. */
