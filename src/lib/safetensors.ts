@@ -1,0 +1,208 @@
+/**
+ * Reader of .safetensors files: 8 bytes of header length (little endian), a JSON header that gives every tensor's
+ * dtype, shape and byte range, then the data. Files come from strangers, so nothing in them is believed: every
+ * range is checked against the file, and nothing is allocated from a claimed size.
+ */
+import { EngineError } from './errors.ts';
+import { decodeUtf8, encodeUtf8 } from './text/utf8.ts';
+
+const MAX_HEADER = 100_000_000; // bytes; the limit of the reference reader
+const LENGTH_BYTES = 8;
+
+/** Bytes of one element. */
+const ELEMENT = {
+  F64: 8,
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  I64: 8,
+  I32: 4,
+  I16: 2,
+  I8: 1,
+  U64: 8,
+  U32: 4,
+  U16: 2,
+  U8: 1,
+  BOOL: 1,
+} as const;
+
+export type StoredType = keyof typeof ELEMENT;
+
+/** A tensor as it lies in the file; `bytes` is a view into it. */
+export interface StoredTensor {
+  readonly dtype: StoredType;
+  readonly shape: readonly number[];
+  readonly bytes: Uint8Array;
+}
+
+export interface SafetensorsFile {
+  readonly metadata: ReadonlyMap<string, string>;
+  readonly tensors: ReadonlyMap<string, StoredTensor>;
+}
+
+/** What is wrong with a file, for programs; the message says it for people. */
+export type Fault =
+  | 'truncated'
+  | 'header_too_large'
+  | 'bad_header'
+  | 'bad_dtype'
+  | 'bad_shape'
+  | 'bad_offsets'
+  | 'trailing_data';
+
+/** The cause of an EngineError about a refused file. */
+export interface Refusal<F extends string = string> {
+  readonly fault: F;
+}
+
+/** Throws EngineError('integrity') with a Refusal<Fault> as its cause when the file breaks the format. */
+export function parseSafetensors(bytes: Uint8Array): SafetensorsFile {
+  if (bytes.length < LENGTH_BYTES)
+    fail('truncated', `it has ${bytes.length} bytes; the format needs 8 at least`);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const headerBytes = view.getBigUint64(0, true); // 64 bits: a Number would round
+  if (headerBytes > BigInt(MAX_HEADER)) {
+    fail('header_too_large', `its header claims ${headerBytes} bytes; ${MAX_HEADER} are allowed`);
+  }
+  const start = LENGTH_BYTES + Number(headerBytes);
+  if (start > bytes.length)
+    fail('truncated', `its header claims ${headerBytes} bytes, the file has ${bytes.length}`);
+  const header = parseHeader(bytes.subarray(LENGTH_BYTES, start));
+  const data = bytes.subarray(start);
+
+  const tensors = new Map<string, StoredTensor>();
+  const ranges: { readonly name: string; readonly begin: number; readonly end: number }[] = [];
+  let metadata: ReadonlyMap<string, string> = new Map();
+  for (const [name, entry] of Object.entries(header)) {
+    if (name === '__metadata__') {
+      metadata = parseMetadata(entry);
+      continue;
+    }
+    const { dtype, shape, begin, end } = parseEntry(name, entry, data.length);
+    ranges.push({ name, begin, end });
+    tensors.set(name, { dtype, shape, bytes: data.subarray(begin, end) });
+  }
+
+  // The format has no holes and no overlaps: sorted ranges must meet.
+  ranges.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  let at = 0;
+  for (const { name, begin, end } of ranges) {
+    if (begin !== at)
+      fail('bad_offsets', `${name} begins at byte ${begin}; the tensors before it end at ${at}`);
+    at = end;
+  }
+  if (at !== data.length) fail('trailing_data', `${data.length - at} bytes follow the last tensor`);
+  return { metadata, tensors };
+}
+
+/** The values of a floating-point tensor as float32. Throws EngineError('integrity') for integer types. */
+export function floats(name: string, tensor: StoredTensor): Float32Array {
+  const { dtype, bytes } = tensor;
+  // Copied, because a view into the file need not be aligned.
+  const buffer = bytes.slice().buffer;
+  switch (dtype) {
+    case 'F32':
+      return new Float32Array(buffer);
+    case 'F64':
+      return Float32Array.from(new Float64Array(buffer));
+    case 'F16':
+      return widenF16(new Uint16Array(buffer));
+    case 'BF16':
+      return widenBF16(new Uint16Array(buffer));
+    default:
+      return fail('bad_dtype', `${name} has type ${dtype}; floating-point values are needed`);
+  }
+}
+
+/** IEEE half-size floats to float32, exactly. */
+export function widenF16(halves: Uint16Array): Float32Array {
+  const out = new Float32Array(halves.length);
+  const bits = new Uint32Array(out.buffer);
+  for (let i = 0; i < halves.length; i++) {
+    const half = halves[i]!;
+    const sign = (half & 0x8000) << 16;
+    const exponent = (half >> 10) & 31;
+    const fraction = half & 0x3ff;
+    if (exponent === 0) {
+      const value = fraction * 2 ** -24; // zero and the subnormal values
+      out[i] = sign === 0 ? value : -value;
+    } else {
+      bits[i] = sign | ((exponent === 31 ? 255 : exponent + 112) << 23) | (fraction << 13);
+    }
+  }
+  return out;
+}
+
+/** bfloat16 is the upper half of float32. */
+export function widenBF16(halves: Uint16Array): Float32Array {
+  const bits = new Uint32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) bits[i] = halves[i]! << 16;
+  return new Float32Array(bits.buffer);
+}
+
+/** The refusal that a thrown error carries, or null. */
+export function refusalOf(thrown: unknown): Refusal | null {
+  const cause = thrown instanceof EngineError ? thrown.cause : null;
+  return typeof cause === 'object' && cause !== null && 'fault' in cause ? (cause as Refusal) : null; // just checked
+}
+
+function fail(fault: Fault, what: string): never {
+  const cause: Refusal<Fault> = { fault };
+  throw new EngineError('integrity', `This is not a sound .safetensors file: ${what}. Get the file again.`, {
+    cause,
+  });
+}
+
+function parseHeader(bytes: Uint8Array): object {
+  const text = decodeUtf8(bytes);
+  const again = encodeUtf8(text);
+  if (again.length !== bytes.length || again.some((b, i) => b !== bytes[i]))
+    fail('bad_header', 'its header is not UTF-8');
+  let header: unknown;
+  try {
+    header = JSON.parse(text);
+  } catch {
+    fail('bad_header', 'its header is not JSON'); // what JSON.parse says would not help anyone
+  }
+  if (!isRecord(header)) fail('bad_header', 'its header is not a JSON object');
+  return header;
+}
+
+function parseMetadata(entry: unknown): Map<string, string> {
+  if (!isRecord(entry)) fail('bad_header', '__metadata__ is not a JSON object');
+  return new Map(
+    Object.entries(entry).map(([key, value]) => {
+      if (typeof value !== 'string') fail('bad_header', `__metadata__.${key} is not a string`);
+      return [key, value];
+    }),
+  );
+}
+
+function parseEntry(name: string, entry: unknown, dataBytes: number) {
+  if (!isRecord(entry)) fail('bad_header', `the entry of ${name} is not a JSON object`);
+  const { dtype, shape, data_offsets: offsets } = entry;
+  if (typeof dtype !== 'string' || !Object.hasOwn(ELEMENT, dtype)) {
+    fail('bad_dtype', `${name} has the unknown type ${JSON.stringify(dtype)}`);
+  }
+  if (!isSizes(shape))
+    fail('bad_shape', `the shape of ${name} is ${JSON.stringify(shape)}; whole numbers are needed`);
+  if (!isSizes(offsets) || offsets.length !== 2 || offsets[0]! > offsets[1]!) {
+    fail('bad_offsets', `the byte range of ${name} is ${JSON.stringify(offsets)}`);
+  }
+  const [begin, end] = offsets as [number, number]; // length was just checked
+  const type = dtype as StoredType; // hasOwn just proved it
+  if (end > dataBytes)
+    fail('truncated', `${name} ends at byte ${end} of the data; the file has ${dataBytes}`);
+  // Exact below 2^53, and any product that is not cannot equal a byte count of this file.
+  const size = shape.reduce((n, d) => n * d, ELEMENT[type]);
+  if (size !== end - begin) {
+    fail('bad_shape', `${name} is ${type}[${shape.join(', ')}], ${size} bytes; its range has ${end - begin}`);
+  }
+  return { dtype: type, shape, begin, end };
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isSizes = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
