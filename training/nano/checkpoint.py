@@ -1,0 +1,108 @@
+"""Write the checkpoint that export-scripts turn into ONNX graphs.
+
+    python checkpoint.py --data DATA --denoiser denoiser.pt --vocoder vocoder.pt --out checkpoint
+
+checkpoint/config.json: sizes (the fields of `model.Config`, and "vocoder"), rates and sampling defaults.
+checkpoint/model.safetensors: the averaged weights of all graphs in float16, keys GRAPH.PARAMETER of the modules in
+`GRAPHS`. checkpoint/tokenizer.json: {"type": "words", "words": [...], ...}.
+"""
+
+import argparse
+import json
+from dataclasses import fields
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+import captions
+import codec
+import features
+import model
+import vocoder
+from prepare import CODEC_FILE
+
+SHIFT = 3**0.5  # the scheduler applies it twice: 3 in effect
+SAMPLING = {"steps": 16, "guidance": 2.0, "shift": SHIFT, "solver": "euler"}
+
+
+def graphs(config: model.Config) -> dict[str, nn.Module]:
+    """The seven graphs by name, without weights. Each module's forward is its graph."""
+    return {
+        "text_encoder": model.TextEncoder(config),
+        "condition_encoder": model.ConditionEncoder(config),
+        "cross_kv": model.CrossKV(config),
+        "denoiser": model.Denoiser(config),
+        "dcae_encoder": codec.DcaeEncoder(),
+        "dcae_decoder": codec.DcaeDecoder(),
+        "vocoder": vocoder.Vocoder(),
+    }
+
+
+def load(folder: Path) -> tuple[model.Config, dict[str, nn.Module]]:
+    """The graphs of a checkpoint folder in float32, ready to run."""
+    stored = json.loads((folder / "config.json").read_text())
+    config = model.Config(**{field.name: stored[field.name] for field in fields(model.Config)})
+    modules, weights = graphs(config), load_file(folder / "model.safetensors")
+    for name, module in modules.items():
+        prefix = name + "."
+        module.load_state_dict({k.removeprefix(prefix): w.float() for k, w in weights.items() if k.startswith(prefix)})
+        module.eval().requires_grad_(False)
+    return config, modules
+
+
+def config_json(config: dict) -> dict:
+    return {
+        **config,
+        "model": "nano",
+        "sampleRate": features.SAMPLE_RATE,
+        "hop": features.HOP,
+        "framesPerLatent": features.FRAMES_PER_LATENT,
+        "channels": codec.CHANNELS,
+        "rows": codec.ROWS,
+        "speaker": model.SPEAKER,
+        "phases": model.PHASES,
+        "maxWords": model.MAX_WORDS,
+        "sampling": SAMPLING,
+    }
+
+
+def tokenizer_json() -> dict:
+    return {
+        "type": "words",
+        "pattern": r"[a-z#]+|\d+",
+        "lowercase": True,
+        "unknown": "drop",
+        "empty": [model.NULL_WORD],
+        "maxTokens": model.MAX_WORDS,
+        "words": captions.WORDS,
+    }
+
+
+def write(out: Path, config: dict, weights: dict[str, Tensor]) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "config.json").write_text(json.dumps(config_json(config), indent=2) + "\n")
+    (out / "tokenizer.json").write_text(json.dumps(tokenizer_json()) + "\n")
+    temporary = out / "model.tmp"  # renamed at the end, so that a reader never meets half a file
+    save_file({name: w.half().contiguous() for name, w in weights.items()}, temporary)
+    temporary.replace(out / "model.safetensors")
+    print(f"{sum(w.numel() for w in weights.values()) / 1e6:.2f} M parameters in {out}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--denoiser", type=Path, required=True)
+    parser.add_argument("--vocoder", type=Path, help="untrained weights where it is left out")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "checkpoint")
+    args = parser.parse_args()
+    denoiser = torch.load(args.denoiser, map_location="cpu")
+    voice = torch.load(args.vocoder, map_location="cpu")["average"] if args.vocoder else vocoder.Vocoder().state_dict()
+    weights = {**denoiser["average"], **load_file(args.data / CODEC_FILE)}
+    weights |= {f"vocoder.{name}": w for name, w in voice.items()}
+    write(args.out, denoiser["config"], weights)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,226 @@
+"""Train the text encoder and the denoiser on latents.
+
+    python train_denoiser.py --data DATA --out denoiser.pt --minutes 100 [--device cuda] [--threads 2]
+    torchrun --nproc-per-node 8 train_denoiser.py ... --device cuda      (prepared, never run)
+
+Rectified flow on crops of 12, 24 and 34.5 s with equal numbers of latents a batch; Muon for the matrices of the layers,
+AdamW for the rest; an exponential moving average of the weights is what ships. The same command again resumes; SIGTERM
+saves and leaves. --minutes is the total over all runs and sets the learning-rate schedule.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import time
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from captions import WORDS
+from codec import DIMENSIONS
+from data import Batch, held_out_batch, load_clips, training_batch
+from model import Config, Nano
+
+LENGTHS = ((129, 0.70), (258, 0.20), (372, 0.10))  # latents a crop and how often
+FARTHEST = 700  # half of the batches start their RoPE positions somewhere below this, so that a minute of music is familiar
+WARM_UP, DECAY_FROM, LAST_RATE = 60, 0.55, 0.03  # steps; fraction of the time; fraction of the rate
+ADAM_RATE, MUON_RATE, WEIGHT_DECAY = 1e-3, 0.02, 0.01
+EMA = 0.999
+VALIDATION_CLIPS, VALIDATION_LENGTH = 32, 129
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # quintic of Keller Jordan's Muon
+
+
+class Muon:
+    """Momentum whose matrices are orthogonalised by five Newton-Schulz steps (Jordan et al., 2024), batched by shape.
+
+    A fused projection such as qkv is a stack of square matrices: each is orthogonalised by itself.
+    """
+
+    def __init__(self, parameters: list[Tensor], rate: float, momentum: float = 0.95) -> None:
+        self.rate, self.momentum = rate, momentum
+        self.parameters = parameters
+        self.buffers = [torch.zeros_like(p) for p in parameters]
+        self.groups: dict[tuple[int, int], list[int]] = {}
+        for i, p in enumerate(parameters):
+            self.groups.setdefault(tuple(p.shape), []).append(i)
+
+    @torch.no_grad()
+    def step(self, factor: float) -> None:
+        for shape, members in self.groups.items():
+            updates = []
+            for i in members:
+                gradient = self.parameters[i].grad
+                self.buffers[i].mul_(self.momentum).add_(gradient)
+                updates.append(gradient + self.momentum * self.buffers[i])
+            rows, columns = shape
+            stacked = torch.stack(updates)
+            if rows % columns == 0 and rows > columns:
+                stacked = stacked.view(-1, columns, columns)
+                rows = columns
+            scale = max(1.0, rows / columns) ** 0.5
+            for i, update in zip(members, orthogonalise(stacked).view(len(members), *shape), strict=True):
+                p = self.parameters[i]
+                p.mul_(1 - self.rate * factor * WEIGHT_DECAY).add_(update, alpha=-self.rate * factor * scale)
+
+
+def orthogonalise(matrices: Tensor) -> Tensor:
+    """(B, m, n) -> the nearest matrices with singular values near 1, computed in bfloat16."""
+    a, b, c = NEWTON_SCHULZ
+    tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.transpose(1, 2) if tall else matrices
+    x = (x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)).bfloat16()
+    for _ in range(5):
+        gram = x @ x.transpose(1, 2)
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return (x.transpose(1, 2) if tall else x).float()
+
+
+def is_matrix(name: str, parameter: Tensor) -> bool:
+    return parameter.ndim == 2 and (".layers." in name or ".blocks." in name or name.startswith("cross_kv.k.") or name.startswith("cross_kv.v.")) and not name.endswith("table")
+
+
+def velocity_loss(net: Nano, batch: Batch, sigma: Tensor, noise: Tensor, first: int, half: bool) -> Tensor:
+    """Mean squared error of the velocity, one number a clip."""
+    device = batch.latents.device.type
+    mix = sigma[:, None, None, None]
+    x = (1 - mix) * batch.latents + mix * noise
+    with torch.autocast(device, torch.bfloat16) if half else nullcontext():
+        velocity = net(x, sigma, net.condition(*batch.conditions()), first)
+    return ((velocity.float() - (noise - batch.latents)) ** 2).mean((1, 2, 3))
+
+
+class Validation:
+    """Loss on held-out clips with the averaged weights: with the right conditions, without the plan, with another clip's."""
+
+    def __init__(self, folder: Path, device: str) -> None:
+        clips = load_clips(folder)
+        count = min(VALIDATION_CLIPS, len(clips.latents))
+        self.right = held_out_batch(clips, count, VALIDATION_LENGTH).to(device)
+        self.no_plan = held_out_batch(clips, count, VALIDATION_LENGTH, chords=False).to(device)
+        wrong = [c.roll(7, 0) for c in self.right.conditions()]
+        self.swapped = Batch(self.right.latents, *wrong)
+        generator = torch.Generator().manual_seed(1)
+        self.noise = torch.randn(self.right.latents.shape, generator=generator).to(device)
+        self.sigma = ((torch.arange(count) + 0.5) / count)[torch.randperm(count, generator=generator)].to(device)
+
+    @torch.no_grad()
+    def measure(self, net: Nano) -> dict[str, float]:
+        cases = {"val": self.right, "no_plan": self.no_plan, "swapped": self.swapped}
+        return {k: round(velocity_loss(net, b, self.sigma, self.noise, 0, False).mean().item(), 4) for k, b in cases.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, required=True)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--batch", type=int, default=16, help="crops of 12 s a batch; longer crops are fewer")
+    parser.add_argument("--save-minutes", type=float, default=5)
+    parser.add_argument("--steps", type=int, default=10**9, help="leave after this many steps in all")
+    parser.add_argument("--float32", action="store_true", help="no bfloat16 autocast (bfloat16 is 1.7 times as fast on AVX-512 BF16)")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+
+    stop: list[int] = []
+    signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
+
+    world, rank = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("RANK", 0))
+    device = args.device
+    if world > 1:
+        dist.init_process_group("nccl" if device == "cuda" else "gloo")
+        if device == "cuda":
+            device = f"cuda:{os.environ['LOCAL_RANK']}"
+            torch.cuda.set_device(device)
+
+    torch.manual_seed(0)  # the same weights on every rank
+    clips = load_clips(args.data / "train")
+    net = Nano(Config(words=len(WORDS))).to(device)
+    net.denoiser.std.copy_(torch.cat(clips.latents).float().std(0))
+    named = [(n, p) for n, p in net.named_parameters() if p.requires_grad]
+    muon = Muon([p for n, p in named if is_matrix(n, p)], MUON_RATE)
+    adam = torch.optim.AdamW(
+        [p for n, p in named if not is_matrix(n, p)], lr=ADAM_RATE, betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY
+    )
+    average = Nano(net.config).to(device)
+    average.load_state_dict(net.state_dict())
+    average.requires_grad_(False).eval()
+    step, used, history = 0, 0.0, []
+
+    if args.out.exists():
+        saved = torch.load(args.out, map_location=device)
+        net.load_state_dict(saved["net"])
+        average.load_state_dict(saved["average"])
+        adam.load_state_dict(saved["adam"])
+        muon.buffers = saved["muon"]
+        step, used, history = saved["step"], saved["used"], saved["history"]
+    seed = step * world + rank  # another stream of crops after each resume and on each rank
+    rng = random.Random(seed)
+    torch.manual_seed(seed)
+    validation = Validation(args.data / "val", device) if rank == 0 else None
+
+    def save(losses: list[float]) -> None:
+        if validation is None:
+            return
+        record = {"minutes": round(used / 60, 1), "step": step, "train": round(float(np.mean(losses[-100:])), 4)}
+        history.append({**record, **validation.measure(average)})
+        print(json.dumps(history[-1]), flush=True)
+        state = {"net": net.state_dict(), "average": average.state_dict(), "adam": adam.state_dict(), "muon": muon.buffers}
+        temporary = args.out.with_suffix(".tmp")
+        torch.save({**state, "step": step, "used": used, "history": history, "config": net.describe()}, temporary)
+        temporary.replace(args.out)
+
+    if rank == 0:
+        millions = sum(p.numel() for _, p in named) / 1e6
+        print(f"{len(clips.latents)} clips, {millions:.2f} M parameters, from step {step}, {used / 60:.1f} min", flush=True)
+    begun, last_save, losses = time.time() - used, time.time(), []
+    while not stop and step < args.steps and used < args.minutes * 60:
+        progress = used / (args.minutes * 60)
+        factor = min(1, (step + 1) / WARM_UP)
+        if progress > DECAY_FROM:
+            factor *= max(LAST_RATE, (1 - progress) / (1 - DECAY_FROM))
+        adam.param_groups[0]["lr"] = ADAM_RATE * factor
+
+        length = rng.choices([n for n, _ in LENGTHS], [p for _, p in LENGTHS])[0]
+        count = max(1, round(args.batch * LENGTHS[0][0] / length))
+        batch = training_batch(clips, count, length, rng).to(device)
+        sigma = torch.sigmoid(torch.randn(count) + 0.2).to(device)
+        first = rng.randint(0, FARTHEST - length) if rng.random() < 0.5 else 0
+        loss = velocity_loss(net, batch, sigma, torch.randn_like(batch.latents), first, not args.float32).mean()
+        net.zero_grad(set_to_none=True)
+        loss.backward()
+        if world > 1:
+            for _, p in named:
+                if p.grad is None:
+                    p.grad = torch.zeros_like(p)
+                dist.all_reduce(p.grad, dist.ReduceOp.AVG if device != "cpu" else dist.ReduceOp.SUM)
+                if device == "cpu":
+                    p.grad /= world
+        nn.utils.clip_grad_norm_([p for _, p in named], 1.0)
+        adam.step()
+        muon.step(factor)
+        step += 1
+        losses.append(loss.item())
+        with torch.no_grad():
+            decay = min(EMA, (1 + step) / (12 + step))
+            for mean, now in zip(average.parameters(), net.parameters(), strict=True):
+                mean.lerp_(now, 1 - decay)
+        used = time.time() - begun
+        if time.time() - last_save > args.save_minutes * 60:
+            save(losses)
+            last_save = time.time()
+    if losses:
+        save(losses)
+    if world > 1:
+        dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
