@@ -37,7 +37,15 @@ GENRE_NAMES: dict[str, tuple[str, ...]] = {
     "celtic": ("irish", "scottish", "celtic folk", "jig", "medieval", "fantasy"),
     "waltz": ("ballroom", "viennese waltz", "musette"),
     "piano ballad": ("solo piano", "piano solo", "ballad", "piano music", "neoclassical"),
-    "orchestral": ("cinematic", "film score", "soundtrack", "symphonic", "classical", "trailer music", "epic orchestra"),
+    "orchestral": (
+        "cinematic",
+        "film score",
+        "soundtrack",
+        "symphonic",
+        "classical",
+        "trailer music",
+        "epic orchestra",
+    ),
     "chiptune": ("8-bit", "8 bit", "video game", "game music", "arcade"),
     "world percussion": ("world music", "african", "afrobeat", "tribal", "ethnic", "caribbean", "indian"),
 }

@@ -59,7 +59,15 @@ Chord = tuple[int, str]  # root pitch class, quality name
 Event = tuple[float, int, int, int, float]
 Section = tuple[str, int, int]  # name, first bar, bars
 
-CHORDS_CHANNEL, BASS_CHANNEL, LAYER_CHANNEL, LEAD_CHANNEL, TIMPANI_CHANNEL, RISER_CHANNEL, DRUM_CHANNEL = 0, 1, 2, 3, 4, 5, 9
+CHORDS_CHANNEL, BASS_CHANNEL, LAYER_CHANNEL, LEAD_CHANNEL, TIMPANI_CHANNEL, RISER_CHANNEL, DRUM_CHANNEL = (
+    0,
+    1,
+    2,
+    3,
+    4,
+    5,
+    9,
+)
 REVERSE_CYMBAL = 119  # General MIDI program
 QUIET_DRUMS = (HAT, PEDAL_HAT, OPEN_HAT, MARACAS, CABASA, TAMBOURINE)
 INTRO_DRUMS = (HAT, OPEN_HAT, RIDE, TAMBOURINE, MARACAS, CABASA, PEDAL_HAT)
@@ -292,7 +300,9 @@ class Arranger:
         """Seconds of a beat; swing delays the off-beats."""
         swing, fraction = self.genre.swing, beat % 1
         if swing:
-            beat += sum(swing * share * (abs(fraction - at) < 0.01) for at, share in ((0.5, 0.5), (0.25, 0.2), (0.75, 0.35)))
+            beat += sum(
+                swing * share * (abs(fraction - at) < 0.01) for at, share in ((0.5, 0.5), (0.25, 0.2), (0.75, 0.35))
+            )
         return beat * self.beat_seconds
 
     def note(self, channel: int, beat: float, note: int, velocity: float, beats: float) -> None:
@@ -411,7 +421,9 @@ class Arranger:
             self.melody = max(0, min(13, self.melody))
             n = tonic + scale_note(SCALES[self.scale], self.melody)
             if at == int(at) or len(beats) < 3:
-                n = min((x for x in range(n - 4, n + 5) if (x - root) % 12 in QUALITIES[quality]), key=lambda x: abs(x - n))
+                n = min(
+                    (x for x in range(n - 4, n + 5) if (x - root) % 12 in QUALITIES[quality]), key=lambda x: abs(x - n)
+                )
             following = beats[i + 1] if i + 1 < len(beats) else self.meter
             phrase_end = k % 4 == 3 and i + 1 == len(beats)
             length = (following - at) * (1.0 if phrase_end else 0.95)
@@ -441,7 +453,9 @@ class Arranger:
             elif self.genre.electronic and k >= bars - 2:  # snare roll into the chorus
                 count = 8 if k == bars - 2 else 16
                 for i in range(count):
-                    self.drum(bar * meter + i * meter / count, SNARE, 40 + 60 * ((k - bars + 2) * 0.5 + i / count * 0.5))
+                    self.drum(
+                        bar * meter + i * meter / count, SNARE, 40 + 60 * ((k - bars + 2) * 0.5 + i / count * 0.5)
+                    )
         else:
             self.play_drums(style, bar, gain, meter - fill)
         if fill:
@@ -472,7 +486,11 @@ class Arranger:
             changes = self.chords[2 * bar] != self.chords[2 * bar + 1]
             style = "pad2" if changes or self.meter == 3 else "pad"
             self.play_chords(LAYER_CHANNEL, style, bar, gain * 0.8, self.centre + (12 if self.centre < 60 else 5))
-        if self.bass_instrument and not (section == "intro" and k < bars / 2) and not (section == "break" and not groove):
+        if (
+            self.bass_instrument
+            and not (section == "intro" and k < bars / 2)
+            and not (section == "break" and not groove)
+        ):
             self.play_bass(self.bass[second], bar, gain)
         if self.drums[0] and DRUM_PATTERNS[self.drums[0]]:
             self.drums_in_bar(index, section, bar, k, bars, gain)
@@ -508,7 +526,9 @@ class Arranger:
         rng = self.rng
         chords = [[root, QUALITY_NAMES.index(quality), root] for root, quality in self.chords]
         programs = (self.chord_instrument, self.bass_instrument or "upright bass", self.layer_instrument)
-        program = {i: INSTRUMENTS[name] for i, name in enumerate((*programs, self.lead_instrument or "piano", "timpani"))}
+        program = {
+            i: INSTRUMENTS[name] for i, name in enumerate((*programs, self.lead_instrument or "piano", "timpani"))
+        }
         pan = {0: rng.randint(36, 60), 1: 64, 2: rng.randint(60, 96), 3: rng.randint(58, 84), 4: 70, 5: 64, 9: 64}
         volume = {0: rng.randint(74, 92), 1: 104, 2: 66, 3: rng.randint(88, 102), 4: 96, 5: 56, 9: rng.randint(92, 106)}
         return {

@@ -52,7 +52,9 @@ def load_clips(folder: Path) -> Clips:
     return Clips(list(stored["latents"].split(stored["lengths"])), metas)
 
 
-def conditions_of(meta: dict, start: float, latents: int, text: str, **known: bool) -> tuple[list[int], np.ndarray, *tuple[np.ndarray, ...]]:
+def conditions_of(
+    meta: dict, start: float, latents: int, text: str, **known: bool
+) -> tuple[list[int], np.ndarray, *tuple[np.ndarray, ...]]:
     """words, speaker, phase, chord, section of a crop; `known` goes to `plan_of`."""
     plan = plan_of(meta, start, **known)
     return encode(text), speaker_of(plan), *frame_controls(plan, latents)

@@ -178,15 +178,52 @@ BASS_PATTERNS = {
 }
 
 # Notes of the General MIDI drum channel.
-KICK, SNARE, RIM, CLAP, SNARE2, HAT, PEDAL_HAT, OPEN_HAT, CRASH, RIDE, TAMBOURINE, COWBELL, HIGH_CONGA, LOW_CONGA, CABASA, MARACAS, CLAVES, LOW_TOM, MID_TOM, TOM, HIGH_TOM = 36, 38, 37, 39, 40, 42, 44, 46, 49, 51, 54, 56, 63, 64, 69, 70, 75, 43, 45, 47, 48
+(
+    KICK,
+    SNARE,
+    RIM,
+    CLAP,
+    SNARE2,
+    HAT,
+    PEDAL_HAT,
+    OPEN_HAT,
+    CRASH,
+    RIDE,
+    TAMBOURINE,
+    COWBELL,
+    HIGH_CONGA,
+    LOW_CONGA,
+    CABASA,
+    MARACAS,
+    CLAVES,
+    LOW_TOM,
+    MID_TOM,
+    TOM,
+    HIGH_TOM,
+) = 36, 38, 37, 39, 40, 42, 44, 46, 49, 51, 54, 56, 63, 64, 69, 70, 75, 43, 45, 47, 48
 
 DRUM_PATTERNS: dict[str, dict[int, str]] = {
     "lofi1": {KICK: "x......o..x.....", SNARE: "....x.......x...", HAT: "x.o.x.o.x.o.x.o."},
     "lofi2": {KICK: "x..x......x..o..", RIM: "....x.......x...", HAT: "x.o.x.oox.o.x.o."},
-    "four1": {KICK: "X...X...X...X...", CLAP: "....x.......x...", HAT: "o.o.o.o.o.o.o.o.", OPEN_HAT: "..x...x...x...x."},
+    "four1": {
+        KICK: "X...X...X...X...",
+        CLAP: "....x.......x...",
+        HAT: "o.o.o.o.o.o.o.o.",
+        OPEN_HAT: "..x...x...x...x.",
+    },
     "four2": {KICK: "X...X...X...X...", HAT: "oo.ooo.ooo.ooo.o", RIM: "...x..x....x..x."},
-    "four3": {KICK: "X...X...X...X...", SNARE: "....x.......x...", OPEN_HAT: "..x...x...x...x.", TAMBOURINE: "o.ooo.ooo.ooo.oo"},
-    "house1": {KICK: "X...X...X...X...", CLAP: "....x.......x..o", OPEN_HAT: "..x...x...x...x.", MARACAS: "oooooooooooooooo"},
+    "four3": {
+        KICK: "X...X...X...X...",
+        SNARE: "....x.......x...",
+        OPEN_HAT: "..x...x...x...x.",
+        TAMBOURINE: "o.ooo.ooo.ooo.oo",
+    },
+    "house1": {
+        KICK: "X...X...X...X...",
+        CLAP: "....x.......x..o",
+        OPEN_HAT: "..x...x...x...x.",
+        MARACAS: "oooooooooooooooo",
+    },
     "rock1": {KICK: "x.......x.x.....", SNARE: "....X.......X...", HAT: "x.o.x.o.x.o.x.o."},
     "rock2": {KICK: "x..x....x.x..x..", SNARE: "....X.......X...", RIDE: "x.o.x.o.x.o.x.o."},
     "rock3": {KICK: "x.x.....x.......", SNARE: "....X.......X..o", OPEN_HAT: "x...x...x...x..."},
@@ -210,18 +247,38 @@ DRUM_PATTERNS: dict[str, dict[int, str]] = {
     "reggae2": {KICK: "X...X...X...X...", RIM: "........X.......", HAT: "..x...x...x...x."},
     "funk1": {KICK: "X.x....x..x.....", SNARE: "....X..o.o..X..o", HAT: "xoxoxoxoxoxoxoxo"},
     "funk2": {KICK: "X..x..x...x..x..", SNARE: "....X..o....X.o.", HAT: "x.xxx.x.x.xxx.x."},
-    "disco": {KICK: "X...X...X...X...", SNARE: "....x.......x...", HAT: "x.o.x.o.x.o.x.o.", OPEN_HAT: "..x...x...x...x."},
+    "disco": {
+        KICK: "X...X...X...X...",
+        SNARE: "....x.......x...",
+        HAT: "x.o.x.o.x.o.x.o.",
+        OPEN_HAT: "..x...x...x...x.",
+    },
     "train": {KICK: "x.......x.......", SNARE: "o.oox.ooo.oox.oo"},
     "shuf1": {KICK: "x.....x..x..", SNARE: "...X.....X..", HAT: "x.ox.ox.ox.o"},
     "shuf2": {KICK: "x.....x.....", SNARE: "...X.....X..", RIDE: "x.ox.ox.ox.o"},
     "waltz1": {KICK: "x.....", RIM: "..o.o.", HAT: "x.o.o."},
     "timp": {},
-    "salsa1": {COWBELL: "x...x...x...x...", CLAVES: "x..x..x...x.x...", LOW_CONGA: "......xx......xx", HIGH_CONGA: "....x.......x..."},
-    "salsa2": {COWBELL: "x.o.x.o.x.o.x.o.", CLAVES: "..x.x...x..x..x.", LOW_CONGA: "..x...xx..x...xx", KICK: "x.......x......."},
+    "salsa1": {
+        COWBELL: "x...x...x...x...",
+        CLAVES: "x..x..x...x.x...",
+        LOW_CONGA: "......xx......xx",
+        HIGH_CONGA: "....x.......x...",
+    },
+    "salsa2": {
+        COWBELL: "x.o.x.o.x.o.x.o.",
+        CLAVES: "..x.x...x..x..x.",
+        LOW_CONGA: "..x...xx..x...xx",
+        KICK: "x.......x.......",
+    },
     "synthw": {KICK: "X...X...X...X...", SNARE2: "....X.......X...", HAT: "o.o.o.o.o.o.o.o."},
     "synthw2": {KICK: "X.....x.X.......", SNARE2: "....X.......X...", HAT: "oooooooooooooooo"},
     "rnb": {KICK: "X....x.x..x.....", CLAP: "....x.......x...", HAT: "x.x.x.xxx.x.x.x."},
-    "pop1": {KICK: "X......xX.......", SNARE: "....X.......X...", HAT: "x.x.x.x.x.x.x.x.", TAMBOURINE: "....o.......o..."},
+    "pop1": {
+        KICK: "X......xX.......",
+        SNARE: "....X.......X...",
+        HAT: "x.x.x.x.x.x.x.x.",
+        TAMBOURINE: "....o.......o...",
+    },
 }
 
 Degree = int | tuple[int, int]
@@ -277,7 +334,19 @@ BLUES: tuple[Progression, ...] = (
 
 # Beats of melody notes in a bar of four and of three.
 MELODY_RHYTHMS = {
-    4: ((0, 1, 1.5, 2, 3), (0, 0.5, 1, 2, 2.5), (0, 1.5, 2, 3.5), (0, 2, 3), (0, 0.75, 1.5, 2.5, 3), (0.5, 1, 1.5, 2.5, 3), (0, 0.5, 1.5, 2, 3, 3.5), (0, 3), (0, 0.25, 0.5, 1, 2, 2.5), (1, 1.5, 2, 3), (0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5)),
+    4: (
+        (0, 1, 1.5, 2, 3),
+        (0, 0.5, 1, 2, 2.5),
+        (0, 1.5, 2, 3.5),
+        (0, 2, 3),
+        (0, 0.75, 1.5, 2.5, 3),
+        (0.5, 1, 1.5, 2.5, 3),
+        (0, 0.5, 1.5, 2, 3, 3.5),
+        (0, 3),
+        (0, 0.25, 0.5, 1, 2, 2.5),
+        (1, 1.5, 2, 3),
+        (0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5),
+    ),
     3: ((0, 1, 2), (0, 2), (0, 1, 1.5, 2), (0, 1.5, 2), (0, 0.5, 1, 2)),
 }
 

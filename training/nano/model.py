@@ -51,7 +51,9 @@ def rope_tables(length: int, head: int, theta: float, first: int = 0) -> tuple[T
     frequency = theta ** (-np.arange(0, head, 2, dtype=np.float64) / head)
     angle = np.arange(first, first + length, dtype=np.float64)[:, None] * np.concatenate([frequency, frequency])
     sign = np.tile([-1.0, 1.0], head // 2)
-    return torch.from_numpy(np.cos(angle).astype(np.float32)), torch.from_numpy((np.sin(angle) * sign).astype(np.float32))
+    return torch.from_numpy(np.cos(angle).astype(np.float32)), torch.from_numpy(
+        (np.sin(angle) * sign).astype(np.float32)
+    )
 
 
 def time_features(sigma: np.ndarray | Tensor) -> Tensor:
@@ -145,7 +147,12 @@ class CrossKV(nn.Module):
         nn.init.normal_(self.section.weight, std=0.1)
 
     def forward(
-        self, condition: Tensor, frame_phase: Tensor, frame_chord: Tensor, frame_section: Tensor, mask: Tensor | None = None
+        self,
+        condition: Tensor,
+        frame_phase: Tensor,
+        frame_chord: Tensor,
+        frame_section: Tensor,
+        mask: Tensor | None = None,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         def heads(x: Tensor) -> Tensor:
             return x.unflatten(-1, (self.c.heads, self.c.head)).transpose(1, 2)
@@ -182,7 +189,9 @@ class Block(nn.Module):
     def heads(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.c.heads, self.c.head)).transpose(1, 2)
 
-    def forward(self, x: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, modulation: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, k: Tensor, v: Tensor, bias: Tensor | None, modulation: Tensor, cos: Tensor, sin: Tensor
+    ) -> Tensor:
         """x (B, T, d); k (B, H, head, N), v (B, H, N, head); bias (B, 1, 1, N) or None; modulation (B, 6, d)."""
         shift1, scale1, gate1, shift2, scale2, gate2 = (modulation + self.table).unsqueeze(2).unbind(1)
 
@@ -276,7 +285,9 @@ class Nano(nn.Module):
         self.text_encoder, self.condition_encoder = TextEncoder(c), ConditionEncoder(c)
         self.cross_kv, self.denoiser = CrossKV(c), Denoiser(c)
 
-    def condition(self, words: Tensor, speaker: Tensor, phase: Tensor, chord: Tensor, section: Tensor) -> dict[str, Tensor]:
+    def condition(
+        self, words: Tensor, speaker: Tensor, phase: Tensor, chord: Tensor, section: Tensor
+    ) -> dict[str, Tensor]:
         """words (B, L) int64 padded with 0, speaker (B, 512), phase (B, T, 24), chord and section (B, T) int64."""
         mask = (words != 0).float()
         text = self.text_encoder(words, mask)

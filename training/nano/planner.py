@@ -62,7 +62,9 @@ def speaker_of(plan: Plan) -> np.ndarray:
     return speaker
 
 
-def frame_controls(plan: Plan, latents: int, latent_rate: float = LATENT_RATE) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def frame_controls(
+    plan: Plan, latents: int, latent_rate: float = LATENT_RATE
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """phase (T, 24) float32, chord (T,) and section (T,) int64 at the centre of each of T latents.
 
     phase: sines, then cosines, of 2 pi times BEAT_MULTIPLES of the beat and BAR_MULTIPLES of the bar. After the last half

@@ -68,7 +68,9 @@ def write_latents(data: Path) -> None:
         print(f"{split}: {len(seeds)} clips, {sum(lengths)} latents{held_out}", flush=True)
 
 
-def render(data: Path, split: str, first: int, last: int, part: int, parts: int, with_audio: int, soundfont: str) -> None:
+def render(
+    data: Path, split: str, first: int, last: int, part: int, parts: int, with_audio: int, soundfont: str
+) -> None:
     """Composes and renders the seeds first..last-1 of one part; the first `with_audio` of the split keep their audio."""
     from compose import Synth, compose  # only here: the other commands need no FluidSynth
 

@@ -28,7 +28,9 @@ from data import Batch, held_out_batch, load_clips, training_batch
 from model import Config, Nano
 
 LENGTHS = ((129, 0.70), (258, 0.20), (372, 0.10))  # latents a crop and how often
-FARTHEST = 700  # half of the batches start their RoPE positions somewhere below this, so that a minute of music is familiar
+FARTHEST = (
+    700  # half of the batches start their RoPE positions somewhere below this, so that a minute of music is familiar
+)
 WARM_UP, DECAY_FROM, LAST_RATE = 60, 0.55, 0.03  # steps; fraction of the time; fraction of the rate
 ADAM_RATE, MUON_RATE, WEIGHT_DECAY = 1e-3, 0.02, 0.01
 EMA = 0.999
@@ -82,7 +84,13 @@ def orthogonalise(matrices: Tensor) -> Tensor:
 
 
 def is_matrix(name: str, parameter: Tensor) -> bool:
-    return parameter.ndim == 2 and (".layers." in name or ".blocks." in name or name.startswith("cross_kv.k.") or name.startswith("cross_kv.v.")) and not name.endswith("table")
+    return (
+        parameter.ndim == 2
+        and (
+            ".layers." in name or ".blocks." in name or name.startswith("cross_kv.k.") or name.startswith("cross_kv.v.")
+        )
+        and not name.endswith("table")
+    )
 
 
 def velocity_loss(net: Nano, batch: Batch, sigma: Tensor, noise: Tensor, first: int, half: bool) -> Tensor:
@@ -112,7 +120,9 @@ class Validation:
     @torch.no_grad()
     def measure(self, net: Nano) -> dict[str, float]:
         cases = {"val": self.right, "no_plan": self.no_plan, "swapped": self.swapped}
-        return {k: round(velocity_loss(net, b, self.sigma, self.noise, 0, False).mean().item(), 4) for k, b in cases.items()}
+        return {
+            k: round(velocity_loss(net, b, self.sigma, self.noise, 0, False).mean().item(), 4) for k, b in cases.items()
+        }
 
 
 def main() -> None:
@@ -125,7 +135,9 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16, help="crops of 12 s a batch; longer crops are fewer")
     parser.add_argument("--save-minutes", type=float, default=5)
     parser.add_argument("--steps", type=int, default=10**9, help="leave after this many steps in all")
-    parser.add_argument("--float32", action="store_true", help="no bfloat16 autocast (bfloat16 is 1.7 times as fast on AVX-512 BF16)")
+    parser.add_argument(
+        "--float32", action="store_true", help="no bfloat16 autocast (bfloat16 is 1.7 times as fast on AVX-512 BF16)"
+    )
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
 
@@ -172,14 +184,22 @@ def main() -> None:
         record = {"minutes": round(used / 60, 1), "step": step, "train": round(float(np.mean(losses[-100:])), 4)}
         history.append({**record, **validation.measure(average)})
         print(json.dumps(history[-1]), flush=True)
-        state = {"net": net.state_dict(), "average": average.state_dict(), "adam": adam.state_dict(), "muon": muon.buffers}
+        state = {
+            "net": net.state_dict(),
+            "average": average.state_dict(),
+            "adam": adam.state_dict(),
+            "muon": muon.buffers,
+        }
         temporary = args.out.with_suffix(".tmp")
         torch.save({**state, "step": step, "used": used, "history": history, "config": net.describe()}, temporary)
         temporary.replace(args.out)
 
     if rank == 0:
         millions = sum(p.numel() for _, p in named) / 1e6
-        print(f"{len(clips.latents)} clips, {millions:.2f} M parameters, from step {step}, {used / 60:.1f} min", flush=True)
+        print(
+            f"{len(clips.latents)} clips, {millions:.2f} M parameters, from step {step}, {used / 60:.1f} min",
+            flush=True,
+        )
     begun, last_save, losses = time.time() - used, time.time(), []
     while not stop and step < args.steps and used < args.minutes * 60:
         progress = used / (args.minutes * 60)

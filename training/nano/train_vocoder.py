@@ -72,7 +72,9 @@ def prepare(data: Path, split: str, seconds: float, limit: int) -> None:
         channel = int(rng.integers(2))
         mel = decoder(latents)[0, channel : channel + 1]
         lin, wave = initial_wave(mel)
-        items.append({"mel": mel[0].half(), "lin": lin[0].half(), "wave": wave[0].clone(), "target": audio[channel].clone()})
+        items.append(
+            {"mel": mel[0].half(), "lin": lin[0].half(), "wave": wave[0].clone(), "target": audio[channel].clone()}
+        )
     torch.save(items, cache_of(data, split))
     print(f"{split}: {len(items)} clips")
 
@@ -80,7 +82,12 @@ def prepare(data: Path, split: str, seconds: float, limit: int) -> None:
 def crops(items: list[dict[str, Tensor]], firsts: list[int], frames: int, device: str) -> list[Tensor]:
     """mel, lin, wave, target of one crop an item, stacked."""
     rows = [
-        (item["mel"][:, p : p + frames], item["lin"][:, p : p + frames], item["wave"][p * HOP : (p + frames) * HOP], item["target"][p * HOP : (p + frames) * HOP])
+        (
+            item["mel"][:, p : p + frames],
+            item["lin"][:, p : p + frames],
+            item["wave"][p * HOP : (p + frames) * HOP],
+            item["target"][p * HOP : (p + frames) * HOP],
+        )
         for item, p in zip(items, firsts, strict=True)
     ]
     return [torch.stack(column).float().to(device) for column in zip(*rows, strict=True)]
@@ -98,12 +105,16 @@ def train(args: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, lambda *_: stop.append(1))
     torch.manual_seed(0)
     items, held_out = torch.load(cache_of(args.data, "train")), torch.load(cache_of(args.data, "val"))
-    held_out = crops(held_out[:VALIDATION_CLIPS], [0] * min(VALIDATION_CLIPS, len(held_out)), VALIDATION_FRAMES, args.device)
+    held_out = crops(
+        held_out[:VALIDATION_CLIPS], [0] * min(VALIDATION_CLIPS, len(held_out)), VALIDATION_FRAMES, args.device
+    )
     net = Vocoder().to(args.device)
     average = Vocoder().to(args.device)
     average.load_state_dict(net.state_dict())
     average.requires_grad_(False).eval()
-    adam = torch.optim.AdamW([p for p in net.parameters() if p.requires_grad], lr=RATE, betas=(0.8, 0.95), weight_decay=0.01)
+    adam = torch.optim.AdamW(
+        [p for p in net.parameters() if p.requires_grad], lr=RATE, betas=(0.8, 0.95), weight_decay=0.01
+    )
     step, used, history = 0, 0.0, []
     if args.out.exists():
         saved = torch.load(args.out, map_location=args.device)
@@ -118,7 +129,13 @@ def train(args: argparse.Namespace) -> None:
         mel, lin, wave, target = held_out
         value = spectrum_loss(average.wave(mel, lin, wave), target).item()
         start = spectrum_loss(wave, target).item()
-        record = {"minutes": used / 60, "step": step, "train": float(np.mean(losses[-100:])), "val": value, "val_without_network": start}
+        record = {
+            "minutes": used / 60,
+            "step": step,
+            "train": float(np.mean(losses[-100:])),
+            "val": value,
+            "val_without_network": start,
+        }
         history.append({k: round(v, 4) for k, v in record.items()})
         print(json.dumps(history[-1]), flush=True)
         state = {"net": net.state_dict(), "average": average.state_dict(), "adam": adam.state_dict()}
@@ -126,7 +143,10 @@ def train(args: argparse.Namespace) -> None:
         torch.save({**state, "step": step, "used": used, "history": history}, temporary)
         temporary.replace(args.out)
 
-    print(f"{len(items)} clips, {sum(p.numel() for p in net.parameters()) / 1e6:.2f} M parameters, from step {step}", flush=True)
+    print(
+        f"{len(items)} clips, {sum(p.numel() for p in net.parameters()) / 1e6:.2f} M parameters, from step {step}",
+        flush=True,
+    )
     begun, last_save, losses = time.time() - used, time.time(), []
     while not stop and step < args.steps and used < args.minutes * 60:
         cosine = 0.5 * (1 + math.cos(math.pi * used / (args.minutes * 60)))
