@@ -1,0 +1,344 @@
+/**
+ * The worker's public face: the methods of this class are the whole protocol between page and worker (Comlink).
+ * Data in, events out: tasks and results are JSON; sound stays in the blob store and crosses as an id.
+ *
+ * One engine has one wish, fixed when it is made: the number of threads and the choice of provider cannot change
+ * while a runtime lives. To change them, or after `device-lost`, end the worker and make a new one; this also gives
+ * back WebAssembly memory, which never shrinks.
+ */
+import type { Pcm } from '../lib/audio/pcm.ts';
+import { asEngineError, assert, EngineError } from '../lib/errors.ts';
+import type { EngineEvent } from '../lib/events.ts';
+import { FAMILIES } from '../lib/families/index.ts';
+import type { AudioRef, Family, Made } from '../lib/family.ts';
+import { filesOf, parseManifest } from '../lib/manifest.ts';
+import type { FileRef, ModelManifest } from '../lib/manifest.ts';
+import { place, threadsOf } from '../lib/placement.ts';
+import type { Capabilities, Placement, Wish } from '../lib/placement.ts';
+import { checkTask } from '../lib/task.ts';
+import type { Task, TaskLimits } from '../lib/task.ts';
+import { memoryBlobs, openBlobs } from '../storage/blobs.ts';
+import type { Blobs } from '../storage/blobs.ts';
+import { openLibrary } from '../storage/library.ts';
+import { fetchBytes, fetchJson, fetchVerified } from './files.ts';
+import { Host } from './host.ts';
+import type { GraphStatistics, Timings, World } from './host.ts';
+import { BROWSER_BUILDS, buildFor, openRuntime } from './ort.ts';
+import type { Runtime } from './ort.ts';
+import { probe } from './probe.ts';
+import { selfCheck, withChecks } from './self-check.ts';
+import type { CheckReport } from './self-check.ts';
+import { audioFile, factsOf, latentsFile, readAudio, readLatents } from './songs.ts';
+import type { SongFacts } from './songs.ts';
+
+export interface EngineOptions {
+  /** URL of the folder that holds models/ and data/: document.baseURI of the page. */
+  readonly base: string;
+  readonly wish: Wish;
+}
+
+export interface ModelInfo {
+  readonly manifest: ModelManifest;
+  readonly limits: TaskLimits;
+  /** All files of the pack together. */
+  readonly bytes: number;
+}
+
+/** A finished song, stored. */
+export interface Song extends SongFacts {
+  /** Blob ids: the sound (WAV, 32-bit float) and the final latents (safetensors). */
+  readonly audio: string;
+  readonly latents: string;
+  /** Where storage is denied or full: the files by blob id, for the page to hold and offer. Otherwise empty. */
+  readonly unstored: Readonly<Record<string, Blob>>;
+}
+
+export interface Result {
+  readonly task: Task;
+  readonly model: string;
+  readonly songs: readonly Song[];
+  readonly timings: Timings;
+}
+
+export interface Memory {
+  readonly graphs: readonly GraphStatistics[];
+  /** The WebAssembly heap, bytes; null before the first graph. */
+  readonly heapBytes: number | null;
+}
+
+type Listener = (event: EngineEvent) => void;
+
+/** A pack of the catalogue, ready to be placed. */
+interface Pack {
+  readonly url: string;
+  readonly manifest: ModelManifest;
+  readonly family: Family;
+  readonly config: unknown;
+  readonly limits: TaskLimits;
+}
+
+const CATALOGUE = 'models/index.json';
+const SELF_CHECK = 'models/selfcheck/manifest.json';
+
+export class Engine {
+  readonly #base: string;
+  readonly #wish: Wish;
+  readonly #caps = lazy(() => probe());
+  readonly #packs = lazy(() => this.#openPacks());
+  readonly #checks = lazy(() => this.#check());
+  readonly #blobs = lazy(() => openBlobs());
+  readonly #library = lazy(() => openLibrary());
+  readonly #runtime = lazy(() => this.#open());
+  /** Songs that storage refused; they end with this worker unless the page holds them. */
+  readonly #unstored: Blobs = memoryBlobs();
+  #host: Host | null = null;
+  #busy = false;
+  #cancelled = false;
+
+  constructor({ base, wish }: EngineOptions) {
+    this.#base = base;
+    this.#wish = wish;
+  }
+
+  /** What this browser has; with the outcome of the self-check once that has run. Loads nothing. */
+  async probe(): Promise<Capabilities> {
+    const caps = await this.#caps();
+    return this.#checks.started() ? withChecks(caps, await this.#checks()) : caps;
+  }
+
+  /**
+   * The catalogue, the default model first.
+   * @throws EngineError 'network' or 'manifest' naming the file.
+   */
+  async models(): Promise<readonly ModelInfo[]> {
+    return (await this.#packs()).map(({ manifest, limits }) => ({
+      manifest,
+      limits,
+      bytes: filesOf(manifest).reduce((sum, { bytes }) => sum + bytes, 0),
+    }));
+  }
+
+  /**
+   * Where each graph of a model runs, and why. Runs the self-check first when a GPU would be used.
+   * @throws EngineError 'unsupported' saying what is missing.
+   */
+  async place(model: string): Promise<Placement> {
+    const { manifest } = await this.#pack(model);
+    const caps = await this.#caps();
+    const hoped = place(manifest, caps, this.#wish);
+    const usesGpu = Object.values(hoped.graphs).some(({ provider }) => provider === 'webgpu');
+    return usesGpu ? place(manifest, withChecks(caps, await this.#checks()), this.#wish) : hoped;
+  }
+
+  /** Outcome of the self-check, run on demand; empty where there is no GPU. */
+  async selfCheck(): Promise<readonly CheckReport[]> {
+    return (await this.#caps()).gpu ? this.#checks() : [];
+  }
+
+  /**
+   * Makes the songs of a task and stores them. One task at a time.
+   * @param input a task as JSON; `checkTask` fills what is missing and refuses what is wrong.
+   * @param on hears everything that happens on the way; a Comlink proxy of a function of the page.
+   * @throws EngineError; `cancelled` after cancel().
+   */
+  async generate(input: unknown, on: Listener): Promise<Result> {
+    assert(!this.#busy, 'a song is already being made');
+    this.#busy = true;
+    this.#cancelled = false;
+    try {
+      const pack = await this.#pack(modelOf(input));
+      const task = checkTask(input, pack.limits);
+      const host = await this.#hostOf(pack, on);
+      if (this.#cancelled) throw new EngineError('cancelled', 'The song was cancelled.');
+      const { value, timings } = await host.perform((model) => pack.family.generate(task, model), on);
+      const songs: Song[] = [];
+      for (const made of value) songs.push(await this.#store(made, on));
+      return { task, model: pack.manifest.id, songs, timings };
+    } finally {
+      this.#busy = false;
+    }
+  }
+
+  /** Ends the song in hand with `cancelled` before its next graph run: within one step. */
+  cancel(): void {
+    this.#cancelled = true;
+    this.#host?.cancel();
+  }
+
+  /** The song in hand leaves its loop after this step and decodes what there is. */
+  stopAndKeep(): void {
+    this.#host?.stopAndKeep();
+  }
+
+  async memory(): Promise<Memory> {
+    const heapBytes = this.#runtime.started() ? (await this.#runtime()).heapBytes() : null;
+    return { graphs: this.#host?.statistics() ?? [], heapBytes };
+  }
+
+  /** Frees all graphs; they load again when they are needed. */
+  async release(): Promise<void> {
+    await this.#host?.release();
+  }
+
+  /**
+   * Keeps an imported sound as a source for tasks.
+   * @throws EngineError 'storage' when there is no room.
+   */
+  async keep(pcm: Pcm): Promise<AudioRef> {
+    return { blob: await (await this.#blobs()).put(audioFile(pcm)) };
+  }
+
+  /** Absolute URLs of all that the default model needs: cached once, it makes music with the network off. */
+  async offlineUrls(): Promise<readonly string[]> {
+    const [pack] = await this.#packs();
+    assert(pack, '#openPacks refuses an empty catalogue');
+    const { graphs } = await this.place(pack.manifest.id);
+    const caps = await this.#caps();
+    const placed = Object.values(graphs).flatMap(({ variant }) => [variant.graph, ...variant.weights]);
+    const files = [...Object.values(pack.manifest.files), ...placed];
+    const check = caps.gpu ? await this.#selfCheckPack() : null;
+    return [
+      this.#url(CATALOGUE),
+      pack.url,
+      ...files.map(({ path }) => new URL(path, pack.url).href),
+      ...(check
+        ? [check.url, ...filesOf(check.manifest).map(({ path }) => new URL(path, check.url).href)]
+        : []),
+      ...(await BROWSER_BUILDS.urls(buildFor(caps, this.#wish))),
+    ].filter((url, i, all) => all.indexOf(url) === i);
+  }
+
+  #url(path: string): string {
+    return new URL(path, this.#base).href;
+  }
+
+  async #openPacks(): Promise<readonly [Pack, ...Pack[]]> {
+    const url = this.#url(CATALOGUE);
+    const paths = catalogueOf(await fetchJson(url), url);
+    const [first, ...rest] = await Promise.all(paths.map((path) => openPack(new URL(path, url).href)));
+    if (first === undefined) throw new EngineError('manifest', `${url} names no model.`);
+    return [first, ...rest];
+  }
+
+  /** The pack with this id; the default one for ''. */
+  async #pack(id: string): Promise<Pack> {
+    const packs = await this.#packs();
+    const pack = id === '' ? packs[0] : packs.find(({ manifest }) => manifest.id === id);
+    if (pack) return pack;
+    const known = packs.map(({ manifest }) => manifest.id).join(', ');
+    throw new EngineError('bad-task', `model must be one of ${known} (got ${JSON.stringify(id)}).`);
+  }
+
+  async #open(): Promise<Runtime> {
+    const caps = await this.#caps();
+    return openRuntime(BROWSER_BUILDS, buildFor(caps, this.#wish), threadsOf(caps, this.#wish));
+  }
+
+  async #selfCheckPack(): Promise<{ readonly url: string; readonly manifest: ModelManifest }> {
+    const url = this.#url(SELF_CHECK);
+    return { url, manifest: parseManifest(await fetchJson(url)) };
+  }
+
+  async #check(): Promise<readonly CheckReport[]> {
+    const { url, manifest } = await this.#selfCheckPack();
+    const read = (file: FileRef): Promise<Uint8Array> => fetchVerified(file, url, () => undefined);
+    return selfCheck(manifest, await this.#runtime(), read, await this.#caps());
+  }
+
+  /** The host of this pack. One model is in memory at a time: another one's graphs are freed first. */
+  async #hostOf(pack: Pack, on: Listener): Promise<Host> {
+    const placement = await this.place(pack.manifest.id);
+    for (const { code, text } of placement.notices) on({ type: 'notice', code, text });
+    if (this.#host?.manifest === pack.manifest) return this.#host;
+    await this.#host?.release();
+    const world: World = {
+      read: (file) => fetchVerified(file, pack.url, (event) => host.report(event)),
+      asset: (path) => fetchBytes(this.#url(`data/${path}`)),
+      open: async (ref) => readAudio(await this.#bytes(ref.blob)),
+      lora: (ref) => this.#bytes(ref),
+      latentsOf: async (ref) => {
+        const track = await (await this.#library()).byAudio(ref.blob);
+        return track?.latents ? readLatents(await this.#bytes(track.latents)) : null;
+      },
+    };
+    const host = new Host(pack.manifest, pack.config, placement, await this.#runtime(), world);
+    this.#host = host;
+    return host;
+  }
+
+  async #bytes(id: string): Promise<Uint8Array<ArrayBuffer>> {
+    const blobs = (await this.#unstored.has(id)) ? this.#unstored : await this.#blobs();
+    return new Uint8Array(await (await blobs.open(id)).arrayBuffer());
+  }
+
+  /** A song that storage refuses is not lost: it goes to the page with a notice. */
+  async #store(made: Made, on: Listener): Promise<Song> {
+    const files = { audio: audioFile(made.pcm), latents: latentsFile(made.latents) };
+    const facts = factsOf(made);
+    try {
+      const blobs = await this.#blobs();
+      const [audio, latents] = [await blobs.put(files.audio), await blobs.put(files.latents)];
+      if (blobs.persistent) return { ...facts, audio, latents, unstored: {} };
+      on({ type: 'notice', code: 'not-stored', text: NOT_STORED });
+    } catch (thrown) {
+      const { message } = asEngineError(thrown);
+      on({ type: 'notice', code: 'not-stored', text: `${message} ${NOT_STORED}` });
+    }
+    const audio = await this.#unstored.put(files.audio);
+    const latents = await this.#unstored.put(files.latents);
+    const unstored = {
+      [audio]: await this.#unstored.open(audio),
+      [latents]: await this.#unstored.open(latents),
+    };
+    return { ...facts, audio, latents, unstored };
+  }
+}
+
+const NOT_STORED = 'This song is kept in memory only: download it before you close the page.';
+
+function modelOf(input: unknown): string {
+  const model = typeof input === 'object' && input !== null && 'model' in input ? input.model : '';
+  return typeof model === 'string' ? model : '';
+}
+
+/** {"schema": 1, "models": [{"id", "manifest"}]}: paths of manifests relative to the catalogue. */
+function catalogueOf(json: unknown, url: string): readonly string[] {
+  const models = typeof json === 'object' && json !== null && 'models' in json ? json.models : null;
+  if (!Array.isArray(models)) throw new EngineError('manifest', `${url} must have a list "models".`);
+  return models.map((model: unknown, i) => {
+    const path = typeof model === 'object' && model !== null && 'manifest' in model ? model.manifest : null;
+    if (typeof path === 'string') return path;
+    throw new EngineError('manifest', `${url}: models[${i}].manifest must be a path.`);
+  });
+}
+
+async function openPack(url: string): Promise<Pack> {
+  const manifest = parseManifest(await fetchJson(url));
+  const open = FAMILIES[manifest.family];
+  if (open === undefined) {
+    const known = Object.keys(FAMILIES).join(', ');
+    throw new EngineError('manifest', `${url}: family must be one of ${known} (got ${manifest.family}).`);
+  }
+  const family = await open();
+  const config = family.parseConfig(manifest.config);
+  return { url, manifest, family, config, limits: family.limits(config, manifest) };
+}
+
+interface Lazy<T> {
+  (): Promise<T>;
+  /** Asked for at least once, and not failed. */
+  started(): boolean;
+}
+
+/** Made on first use and kept; a failure is not kept, so the next use tries again. */
+function lazy<T>(make: () => Promise<T>): Lazy<T> {
+  let made: Promise<T> | null = null;
+  const get = (): Promise<T> => {
+    made ??= make().catch((thrown: unknown) => {
+      made = null;
+      throw thrown;
+    });
+    return made;
+  };
+  return Object.assign(get, { started: () => made !== null });
+}

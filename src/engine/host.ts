@@ -1,0 +1,322 @@
+/**
+ * A loaded model: graphs come into memory when they are first run and leave by the residency that the placement
+ * names, whole ('all': never; 'one': before the next graph loads). One task at a time, one graph run at a time:
+ * concurrent runs of several sessions are unsafe in the runtime.
+ */
+import type { Pcm } from '../lib/audio/pcm.ts';
+import { assert, EngineError } from '../lib/errors.ts';
+import type { EngineEvent, Provider, Stage } from '../lib/events.ts';
+import type { AudioRef, Model, TaskSignal } from '../lib/family.ts';
+import type { FileRef, ModelManifest, Precision } from '../lib/manifest.ts';
+import type { Placed, Placement } from '../lib/placement.ts';
+import { sizeOf } from '../lib/tensor.ts';
+import type { Tensor, Value } from '../lib/tensor.ts';
+import type { KeptTensor, LoadedGraph, Runtime } from './ort.ts';
+
+/** What a host needs from the place it runs in: a browser's worker, or Node. */
+export interface World {
+  /** A file of the pack, whole and verified. */
+  read(file: FileRef): Promise<Uint8Array>;
+  asset(path: string): Promise<Uint8Array>;
+  open(ref: AudioRef): Promise<Pcm>;
+  latentsOf(ref: AudioRef): Promise<Tensor | null>;
+  lora(ref: string): Promise<Uint8Array>;
+}
+
+/** Milliseconds a task spent in each stage (loading of graphs taken out), loading, and in all. */
+export type Timings = Readonly<Partial<Record<Stage, number>> & { load: number; total: number }>;
+
+export interface GraphStatistics {
+  readonly graph: string;
+  readonly provider: Provider;
+  readonly precision: Precision;
+  readonly loaded: boolean;
+  /** Weights as loaded. */
+  readonly weightBytes: number;
+  /** Weights and kept outputs that are in memory now. */
+  readonly liveBytes: number;
+  /** The most that weights, inputs and outputs took in one run. What the runtime needs inside is not in it. */
+  readonly peakBytes: number;
+  readonly runs: number;
+  readonly ms: number;
+}
+
+/** What is known of one graph while the host lives. */
+interface Slot {
+  readonly placed: Placed;
+  session: LoadedGraph | null;
+  kept: KeptTensor[];
+  peakBytes: number;
+  runs: number;
+  ms: number;
+}
+
+/** The task in hand. */
+interface Current {
+  cancelled: boolean;
+  stopAndKeep: boolean;
+  readonly report: (event: EngineEvent) => void;
+  loadMs: number;
+}
+
+export class Host<C = unknown> implements Model<C> {
+  readonly manifest: ModelManifest;
+  readonly config: C;
+  readonly placement: Placement;
+  readonly #runtime: Runtime;
+  readonly #world: World;
+  readonly #slots: ReadonlyMap<string, Slot>;
+  #current: Current | null = null;
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(manifest: ModelManifest, config: C, placement: Placement, runtime: Runtime, world: World) {
+    this.manifest = manifest;
+    this.config = config;
+    this.placement = placement;
+    this.#runtime = runtime;
+    this.#world = world;
+    this.#slots = new Map(
+      Object.entries(placement.graphs).map(([name, placed]) => [
+        name,
+        { placed, session: null, kept: [], peakBytes: 0, runs: 0, ms: 0 },
+      ]),
+    );
+  }
+
+  /**
+   * Runs one task to its end. Whatever way it ends, its device tensors are freed.
+   * @throws EngineError 'bug' when a task is already in hand.
+   */
+  async perform<T>(
+    work: (model: Model<C>) => Promise<T>,
+    report: (event: EngineEvent) => void,
+  ): Promise<{ readonly value: T; readonly timings: Timings }> {
+    assert(this.#current === null, 'a task is already running');
+    const watch = new StageWatch();
+    const current: Current = {
+      cancelled: false,
+      stopAndKeep: false,
+      loadMs: 0,
+      report(event) {
+        if (event.type === 'stage') watch.enter(event.stage, current.loadMs);
+        report(event);
+      },
+    };
+    this.#current = current;
+    try {
+      const value = await work(this);
+      return { value, timings: watch.finish(current.loadMs) };
+    } finally {
+      this.#current = null;
+      for (const slot of this.#slots.values()) free(slot);
+    }
+  }
+
+  /** Asks the task in hand to end with `cancelled` before its next graph run. No task: nothing happens. */
+  cancel(): void {
+    if (this.#current) this.#current.cancelled = true;
+  }
+
+  /** Asks the task in hand to leave its loop after this step and to decode what there is. */
+  stopAndKeep(): void {
+    if (this.#current) this.#current.stopAndKeep = true;
+  }
+
+  readonly signal: TaskSignal = hostSignal(() => this.#current);
+
+  has(graph: string): boolean {
+    return this.#slots.has(graph);
+  }
+
+  run(graph: string, feeds: Readonly<Record<string, Value>>): Promise<Readonly<Record<string, Value>>> {
+    const turn = this.#queue.then(() => this.#run(graph, feeds));
+    this.#queue = turn.catch(() => undefined); // the caller of this run sees its error; the next run is another's
+    return turn;
+  }
+
+  async done(graph: string): Promise<void> {
+    if (this.placement.residency === 'one') await this.#release(this.#slot(graph));
+  }
+
+  file(name: string): Promise<Uint8Array> {
+    const file = this.manifest.files[name];
+    if (file === undefined) {
+      const known = Object.keys(this.manifest.files).join(', ') || 'none';
+      throw new EngineError('manifest', `${this.manifest.id} has no file ${name} (it has: ${known}).`);
+    }
+    return this.#world.read(file);
+  }
+
+  asset(path: string): Promise<Uint8Array> {
+    return this.#world.asset(path);
+  }
+
+  open(ref: AudioRef): Promise<Pcm> {
+    return this.#world.open(ref);
+  }
+
+  latentsOf(ref: AudioRef): Promise<Tensor | null> {
+    return this.#world.latentsOf(ref);
+  }
+
+  lora(ref: string): Promise<Uint8Array> {
+    return this.#world.lora(ref);
+  }
+
+  report(event: EngineEvent): void {
+    this.#current?.report(event);
+  }
+
+  statistics(): readonly GraphStatistics[] {
+    return [...this.#slots].map(([graph, slot]) => {
+      const { variant, provider } = slot.placed;
+      const live = slot.kept.filter(({ disposed }) => !disposed);
+      return {
+        graph,
+        provider,
+        precision: variant.precision,
+        loaded: slot.session !== null,
+        weightBytes: variant.needs.memoryBytes,
+        liveBytes: (slot.session ? variant.needs.memoryBytes : 0) + bytesOf(live),
+        peakBytes: slot.peakBytes,
+        runs: slot.runs,
+        ms: slot.ms,
+      };
+    });
+  }
+
+  /** Frees every graph, after the run in hand. The host stays usable: graphs load again when they are run. */
+  release(): Promise<void> {
+    const turn = this.#queue.then(() => this.#releaseAll());
+    this.#queue = turn.catch(() => undefined); // as in run
+    return turn;
+  }
+
+  async #releaseAll(): Promise<void> {
+    for (const slot of this.#slots.values()) await this.#release(slot);
+  }
+
+  #slot(graph: string): Slot {
+    const slot = this.#slots.get(graph);
+    assert(slot, `${this.manifest.id} has no graph ${graph} (it has: ${[...this.#slots.keys()].join(', ')})`);
+    return slot;
+  }
+
+  async #run(
+    graph: string,
+    feeds: Readonly<Record<string, Value>>,
+  ): Promise<Readonly<Record<string, Value>>> {
+    const slot = this.#slot(graph);
+    await eventLoopTurn();
+    this.signal.throwIfAborted();
+    const session = slot.session ?? (await this.#load(graph, slot));
+    this.signal.throwIfAborted(); // loading may have taken seconds
+    const start = performance.now();
+    const outputs = await session.run(feeds);
+    slot.ms += performance.now() - start;
+    slot.runs += 1;
+    const given = this.#spec(graph).inputs.flatMap((name) => feeds[name] ?? []);
+    const moved = bytesOf(given) + bytesOf(Object.values(outputs));
+    slot.peakBytes = Math.max(slot.peakBytes, slot.placed.variant.needs.memoryBytes + moved);
+    slot.kept = slot.kept.filter(({ disposed }) => !disposed);
+    for (const output of Object.values(outputs)) if ('dispose' in output) slot.kept.push(output);
+    return outputs;
+  }
+
+  async #load(graph: string, slot: Slot): Promise<LoadedGraph> {
+    if (this.placement.residency === 'one') await this.#releaseAll();
+    const start = performance.now();
+    const { provider, variant } = slot.placed;
+    const session = await this.#runtime.load(
+      { name: graph, spec: this.#spec(graph), variant, provider },
+      (file) => this.#world.read(file),
+    );
+    slot.session = session;
+    const ms = performance.now() - start;
+    if (this.#current) this.#current.loadMs += ms;
+    this.report({
+      type: 'load',
+      graph,
+      provider,
+      dtype: variant.precision,
+      ms,
+      bytes: variant.needs.memoryBytes,
+    });
+    return session;
+  }
+
+  #spec(graph: string): ModelManifest['graphs'][string] {
+    const spec = this.manifest.graphs[graph];
+    assert(spec, `the placement names ${graph}, the manifest does not`);
+    return spec;
+  }
+
+  /** Kept outputs outlive their graph: they are copied to the CPU before its session goes. */
+  async #release(slot: Slot): Promise<void> {
+    if (slot.session === null) return;
+    for (const tensor of slot.kept) if (!tensor.disposed) await tensor.leaveGpu();
+    const { session } = slot;
+    slot.session = null;
+    await session.release();
+  }
+}
+
+function free(slot: Slot): void {
+  for (const tensor of slot.kept) tensor.dispose();
+  slot.kept = [];
+}
+
+function bytesOf(values: readonly Value[]): number {
+  return values.reduce((sum, { dims, dtype }) => sum + sizeOf(dims) * (dtype === 'int64' ? 8 : 4), 0);
+}
+
+function hostSignal(current: () => Current | null): TaskSignal {
+  return {
+    throwIfAborted() {
+      if (current()?.cancelled) throw new EngineError('cancelled', 'The song was cancelled.');
+    },
+    get stopAndKeep() {
+      return current()?.stopAndKeep ?? false;
+    },
+  };
+}
+
+/** Sums the time between stage events. */
+class StageWatch {
+  readonly #start = performance.now();
+  readonly #stages: Partial<Record<Stage, number>> = {};
+  #stage: Stage | null = null;
+  #since = 0;
+  #loadAtSince = 0;
+
+  enter(stage: Stage | null, loadMs: number): void {
+    const now = performance.now();
+    if (this.#stage) {
+      const spent = now - this.#since - (loadMs - this.#loadAtSince);
+      this.#stages[this.#stage] = (this.#stages[this.#stage] ?? 0) + spent;
+    }
+    this.#stage = stage;
+    this.#since = now;
+    this.#loadAtSince = loadMs;
+  }
+
+  finish(loadMs: number): Timings {
+    this.enter(null, loadMs);
+    return { ...this.#stages, load: loadMs, total: performance.now() - this.#start };
+  }
+}
+
+/**
+ * A real turn of the event loop, so that messages (cancel) are seen: a run on WebAssembly blocks the worker, and its
+ * promise resolves in a microtask. A timer would do, but is clamped to 4 ms.
+ */
+function eventLoopTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}

@@ -1,0 +1,197 @@
+/**
+ * Sounds and latents: bytes named by their SHA-256, so the same bytes are kept once and a name proves its content.
+ * They live in the browser's private file system (OPFS), written to a temporary name and moved when whole: a half
+ * file is never visible. Where storage is denied they live in memory and `persistent` says so.
+ */
+import { EngineError } from '../lib/errors.ts';
+
+export interface Blobs {
+  /** False: the browser denies storage; everything here ends with this page or worker. */
+  readonly persistent: boolean;
+  has(id: string): Promise<boolean>;
+  /** @throws EngineError 'storage' when there is no such blob. */
+  open(id: string): Promise<Blob>;
+  /**
+   * Keeps bytes and returns their id. Keeping the same bytes again costs their hash only.
+   * @throws EngineError 'storage' with the numbers when there is no room.
+   */
+  put(bytes: Uint8Array<ArrayBuffer>): Promise<string>;
+  /** Deletes what `live` does not name and is older than `graceMs`; returns the bytes freed. */
+  sweep(live: ReadonlySet<string>, graceMs?: number): Promise<number>;
+  /** Own accounting: navigator.storage.estimate() wraps at 4 GiB in some browsers. */
+  usage(): Promise<{ readonly count: number; readonly bytes: number }>;
+}
+
+/** A song is put some time before the track that names it is recorded: younger blobs are never swept. */
+export const SWEEP_GRACE_MS = 3_600_000;
+
+const FOLDER = 'blobs';
+const TEMPORARY = 'tmp-';
+
+/** The store of this origin; in memory when the browser denies one. */
+export async function openBlobs(storage: StorageManager | undefined = navigator.storage): Promise<Blobs> {
+  try {
+    if (storage === undefined) return memoryBlobs();
+    const root = await storage.getDirectory();
+    return opfsBlobs(await root.getDirectoryHandle(FOLDER, { create: true }), () => storage.estimate());
+  } catch {
+    // Private windows and blocked cookies end here; `persistent: false` tells the user.
+    return memoryBlobs();
+  }
+}
+
+export function memoryBlobs(): Blobs {
+  const kept = new Map<string, { blob: Blob; at: number }>();
+  return {
+    persistent: false,
+    has: async (id) => kept.has(id),
+    open: async (id) => kept.get(id)?.blob ?? absent(id),
+    async put(bytes) {
+      const id = await sha256(bytes);
+      if (!kept.has(id)) kept.set(id, { blob: new Blob([bytes]), at: Date.now() });
+      return id;
+    },
+    async sweep(live, graceMs = SWEEP_GRACE_MS) {
+      let freed = 0;
+      for (const [id, { blob, at }] of kept) {
+        if (live.has(id) || Date.now() - at < graceMs) continue;
+        kept.delete(id);
+        freed += blob.size;
+      }
+      return freed;
+    },
+    async usage() {
+      const bytes = [...kept.values()].reduce((sum, { blob }) => sum + blob.size, 0);
+      return { count: kept.size, bytes };
+    },
+  };
+}
+
+function opfsBlobs(folder: FileSystemDirectoryHandle, estimate: () => Promise<StorageEstimate>): Blobs {
+  const find = async (id: string): Promise<FileSystemFileHandle | null> => {
+    try {
+      return await folder.getFileHandle(id);
+    } catch (thrown) {
+      if (named(thrown, 'NotFoundError')) return null;
+      throw await storageError(thrown, `Opening ${id}`, estimate);
+    }
+  };
+  return {
+    persistent: true,
+    has: async (id) => (await find(id)) !== null,
+    async open(id) {
+      const handle = await find(id);
+      return handle ? handle.getFile() : absent(id);
+    },
+    async put(bytes) {
+      const id = await sha256(bytes);
+      if (await find(id)) return id;
+      // A name of its own: two tabs may store the same bytes at the same time.
+      const temporary = `${TEMPORARY}${crypto.randomUUID()}`;
+      try {
+        await write(folder, temporary, id, bytes);
+        return id;
+      } catch (thrown) {
+        const error = await storageError(thrown, `Storing ${megabytes(bytes.byteLength)}`, estimate);
+        await folder.removeEntry(temporary).catch(() => undefined); // the first error is the one to tell
+        throw error;
+      }
+    },
+    async sweep(live, graceMs = SWEEP_GRACE_MS) {
+      let freed = 0;
+      for await (const [name, handle] of folder.entries()) {
+        if (handle.kind !== 'file' || live.has(name)) continue;
+        const { size, lastModified } = await (handle as FileSystemFileHandle).getFile(); // kind says it is a file
+        if (Date.now() - lastModified < graceMs) continue;
+        await folder.removeEntry(name);
+        freed += size;
+      }
+      return freed;
+    },
+    async usage() {
+      let count = 0;
+      let bytes = 0;
+      for await (const handle of folder.values()) {
+        if (handle.kind !== 'file') continue;
+        count += 1;
+        bytes += (await (handle as FileSystemFileHandle).getFile()).size; // kind says it is a file
+      }
+      return { count, bytes };
+    },
+  };
+}
+
+/** The parts of a handle that TypeScript's page library does not know, or that not every browser has. */
+type Handle = Omit<FileSystemFileHandle, 'createSyncAccessHandle'> & {
+  createSyncAccessHandle?(): Promise<SyncAccess>;
+  move?(name: string): Promise<void>;
+};
+
+interface SyncAccess {
+  write(bytes: Uint8Array, options: { at: number }): number;
+  flush(): void;
+  close(): void;
+}
+
+/**
+ * Makes the whole file `name` or none. Sync access handles are the fastest way and exist in workers alone; they
+ * write in place, hence the temporary name. createWritable works on a hidden copy until it is closed.
+ */
+async function write(
+  folder: FileSystemDirectoryHandle,
+  temporary: string,
+  name: string,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<void> {
+  const probe: Handle = await folder.getFileHandle(temporary, { create: true });
+  if (probe.createSyncAccessHandle && probe.move) {
+    const access = await probe.createSyncAccessHandle();
+    try {
+      for (let at = 0; at < bytes.byteLength;) {
+        const written = access.write(bytes.subarray(at), { at });
+        if (written === 0) throw new DOMException(`${at} of ${bytes.byteLength} bytes`, 'QuotaExceededError');
+        at += written;
+      }
+      access.flush();
+    } finally {
+      access.close();
+    }
+    await probe.move(name);
+    return;
+  }
+  await folder.removeEntry(temporary);
+  const handle = await folder.getFileHandle(name, { create: true });
+  const stream = await handle.createWritable();
+  await stream.write(bytes);
+  await stream.close();
+}
+
+export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
+
+const named = (thrown: unknown, name: string): boolean =>
+  thrown instanceof DOMException && thrown.name === name;
+
+function absent(id: string): never {
+  throw new EngineError('storage', `The sound ${id.slice(0, 12)}… is not in this browser's storage.`);
+}
+
+async function storageError(
+  thrown: unknown,
+  doing: string,
+  estimate: () => Promise<StorageEstimate>,
+): Promise<EngineError> {
+  const message = thrown instanceof Error ? thrown.message : String(thrown);
+  if (!named(thrown, 'QuotaExceededError')) {
+    return new EngineError('storage', `${doing} failed: ${message}`, { cause: thrown });
+  }
+  const { quota = 0, usage = 0 } = await estimate().catch((): StorageEstimate => ({}));
+  const room = quota > 0 ? ` ${megabytes(Math.max(0, quota - usage))} of ${megabytes(quota)} are free.` : '';
+  return new EngineError('storage', `${doing} failed: this site's storage is full.${room}`, {
+    cause: thrown,
+  });
+}
