@@ -9,8 +9,7 @@
 import type { Pcm } from '../lib/audio/pcm.ts';
 import { asEngineError, assert, EngineError } from '../lib/errors.ts';
 import type { EngineEvent } from '../lib/events.ts';
-import { FAMILIES } from '../lib/families/index.ts';
-import type { AudioRef, Family, Made } from '../lib/family.ts';
+import type { AudioRef, Made } from '../lib/family.ts';
 import { filesOf, parseManifest } from '../lib/manifest.ts';
 import type { FileRef, ModelManifest } from '../lib/manifest.ts';
 import { place, threadsOf } from '../lib/placement.ts';
@@ -25,6 +24,8 @@ import { Host } from './host.ts';
 import type { GraphStatistics, Timings, World } from './host.ts';
 import { BROWSER_BUILDS, buildFor, openRuntime } from './ort.ts';
 import type { Runtime } from './ort.ts';
+import { manifestUrls, openPack } from './pack.ts';
+import type { Pack } from './pack.ts';
 import { probe } from './probe.ts';
 import { selfCheck, withChecks } from './self-check.ts';
 import type { CheckReport } from './self-check.ts';
@@ -67,15 +68,6 @@ export interface Memory {
 }
 
 type Listener = (event: EngineEvent) => void;
-
-/** A pack of the catalogue, ready to be placed. */
-interface Pack {
-  readonly url: string;
-  readonly manifest: ModelManifest;
-  readonly family: Family;
-  readonly config: unknown;
-  readonly limits: TaskLimits;
-}
 
 const CATALOGUE = 'models/index.json';
 const SELF_CHECK = 'models/selfcheck/manifest.json';
@@ -190,8 +182,7 @@ export class Engine {
 
   /** Absolute URLs of all that the default model needs: cached once, it makes music with the network off. */
   async offlineUrls(): Promise<readonly string[]> {
-    const [pack] = await this.#packs();
-    assert(pack, '#openPacks refuses an empty catalogue');
+    const pack = await this.#pack('');
     const { graphs } = await this.place(pack.manifest.id);
     const caps = await this.#caps();
     const placed = Object.values(graphs).flatMap(({ variant }) => [variant.graph, ...variant.weights]);
@@ -214,10 +205,9 @@ export class Engine {
 
   async #openPacks(): Promise<readonly [Pack, ...Pack[]]> {
     const url = this.#url(CATALOGUE);
-    const paths = catalogueOf(await fetchJson(url), url);
-    const [first, ...rest] = await Promise.all(paths.map((path) => openPack(new URL(path, url).href)));
-    if (first === undefined) throw new EngineError('manifest', `${url} names no model.`);
-    return [first, ...rest];
+    const [first, ...rest] = manifestUrls(await fetchJson(url), url);
+    const open = async (at: string): Promise<Pack> => openPack(await fetchJson(at), at);
+    return [await open(first), ...(await Promise.all(rest.map(open)))];
   }
 
   /** The pack with this id; the default one for ''. */
@@ -299,29 +289,6 @@ const NOT_STORED = 'This song is kept in memory only: download it before you clo
 function modelOf(input: unknown): string {
   const model = typeof input === 'object' && input !== null && 'model' in input ? input.model : '';
   return typeof model === 'string' ? model : '';
-}
-
-/** {"schema": 1, "models": [{"id", "manifest"}]}: paths of manifests relative to the catalogue. */
-function catalogueOf(json: unknown, url: string): readonly string[] {
-  const models = typeof json === 'object' && json !== null && 'models' in json ? json.models : null;
-  if (!Array.isArray(models)) throw new EngineError('manifest', `${url} must have a list "models".`);
-  return models.map((model: unknown, i) => {
-    const path = typeof model === 'object' && model !== null && 'manifest' in model ? model.manifest : null;
-    if (typeof path === 'string') return path;
-    throw new EngineError('manifest', `${url}: models[${i}].manifest must be a path.`);
-  });
-}
-
-async function openPack(url: string): Promise<Pack> {
-  const manifest = parseManifest(await fetchJson(url));
-  const open = FAMILIES[manifest.family];
-  if (open === undefined) {
-    const known = Object.keys(FAMILIES).join(', ');
-    throw new EngineError('manifest', `${url}: family must be one of ${known} (got ${manifest.family}).`);
-  }
-  const family = await open();
-  const config = family.parseConfig(manifest.config);
-  return { url, manifest, family, config, limits: family.limits(config, manifest) };
 }
 
 interface Lazy<T> {

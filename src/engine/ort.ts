@@ -22,8 +22,10 @@ export type Build = 'jspi' | 'webgpu' | 'wasm';
 export interface BuildLoader {
   /** @throws EngineError 'unsupported' where this place has no such build. */
   load(build: Build): Promise<OrtModule>;
-  /** Names this loader's module gives to our providers. */
+  /** What its module calls our providers. */
   readonly providers: Readonly<Record<Provider, string>>;
+  /** Takes Blobs as weights and leaves outputs on the GPU; native modules do neither. */
+  readonly web: boolean;
 }
 
 /** All files are served from our own origin; a page fetches those of the build it chose and no others. */
@@ -53,6 +55,7 @@ interface Url {
 
 export const BROWSER_BUILDS: BuildLoader & { urls(build: Build): Promise<readonly string[]> } = {
   providers: { webgpu: 'webgpu', wasm: 'wasm' },
+  web: true,
   async load(build) {
     const { module, mjs, wasm } = BROWSER_FILES[build];
     const ort = await module();
@@ -122,7 +125,7 @@ export async function openRuntime(loader: BuildLoader, build: Build, threads: nu
     heapBytes: () => heap.bytes(),
     async load(graph, read) {
       try {
-        return await loadGraph(ort, loader.providers[graph.provider], graph, read);
+        return await loadGraph(ort, loader, graph, read);
       } catch (thrown) {
         throw wrap(thrown, `Loading ${describe(graph)}`);
       } finally {
@@ -134,25 +137,27 @@ export async function openRuntime(loader: BuildLoader, build: Build, threads: nu
 
 async function loadGraph(
   ort: OrtModule,
-  provider: string,
+  loader: BuildLoader,
   graph: GraphToLoad,
   read: ReadFile,
 ): Promise<LoadedGraph> {
   const { spec, variant } = graph;
-  const externalData: { path: string; data: Blob }[] = [];
+  const externalData: { path: string; data: Blob | Uint8Array }[] = [];
   for (const { location, widen, ...file } of variant.weights) {
     const stored = memorySource(await read(file));
-    externalData.push({ path: location, data: new SourceBlob(widen ? widened(stored, widen) : stored) });
+    const blob = new SourceBlob(widen ? widened(stored, widen) : stored);
+    externalData.push({ path: location, data: loader.web ? blob : new Uint8Array(await blob.arrayBuffer()) });
   }
   const location = (name: string): 'gpu-buffer' | 'cpu' => (spec.keep.includes(name) ? 'gpu-buffer' : 'cpu');
   const session = await ort.InferenceSession.create(await read(variant.graph), {
-    executionProviders: [provider],
+    executionProviders: [loader.providers[graph.provider]],
     externalData,
     graphOptimizationLevel: 'all',
     logSeverityLevel: 3,
-    ...(graph.provider === 'webgpu' && {
-      preferredOutputLocation: Object.fromEntries(spec.outputs.map((name) => [name, location(name)])),
-    }),
+    ...(graph.provider === 'webgpu' &&
+      loader.web && {
+        preferredOutputLocation: Object.fromEntries(spec.outputs.map((name) => [name, location(name)])),
+      }),
   });
   try {
     sameNames('inputs', spec.inputs, session.inputNames, graph);

@@ -1,0 +1,139 @@
+/**
+ * The engine without a browser: the same host, families and runtime, with files read from disk. WebAssembly is the
+ * runtime's own Node build; WebGPU is onnxruntime-node's, where that is installed and finds a driver.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { availableParallelism, totalmem } from 'node:os';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { Host } from '../../src/engine/host.ts';
+import type { World } from '../../src/engine/host.ts';
+import { openRuntime } from '../../src/engine/ort.ts';
+import type { BuildLoader, OrtModule } from '../../src/engine/ort.ts';
+import { manifestUrls, openPack } from '../../src/engine/pack.ts';
+import type { Pack } from '../../src/engine/pack.ts';
+import { readAudio, readLatents } from '../../src/engine/songs.ts';
+import { EngineError } from '../../src/lib/errors.ts';
+import type { FileRef } from '../../src/lib/manifest.ts';
+import { NO_WISH, place } from '../../src/lib/placement.ts';
+import type { Capabilities, Wish } from '../../src/lib/placement.ts';
+
+/** The repository's root, as a URL that ends in a slash. */
+export const ROOT = new URL('../../', import.meta.url);
+
+/** Models that the application serves. */
+const CATALOGUE = new URL('public/models/index.json', ROOT);
+
+/** Every WebGPU device guarantees these; onnxruntime-node does not tell the adapter's own. */
+const GUARANTEED = { maxBufferBytes: 256 * 2 ** 20, maxBindingBytes: 128 * 2 ** 20 };
+
+export const NODE_BUILDS: BuildLoader = {
+  providers: { webgpu: 'webgpu', wasm: 'wasm' },
+  web: true,
+  load: async () => import('onnxruntime-web'),
+};
+
+const NATIVE_BUILDS: BuildLoader = {
+  providers: { webgpu: 'webgpu', wasm: 'cpu' },
+  web: false,
+  load: loadNative,
+};
+
+/** @throws EngineError 'unsupported' saying how to get it, when this Node has no WebGPU. */
+async function loadNative(): Promise<OrtModule> {
+  try {
+    const ort = await import('onnxruntime-node');
+    if (ort.listSupportedBackends().some(({ name }) => name === 'webgpu')) return ort;
+  } catch {
+    // Not installed, or not built for this system: the same way out.
+  }
+  throw new EngineError(
+    'unsupported',
+    'Node has no WebGPU here: onnxruntime-node is missing or was built without it. Leave --provider out, or choose wasm.',
+  );
+}
+
+export function nodeCapabilities(wish: Wish): Capabilities {
+  const adapter = { vendor: '', architecture: '', device: '', description: 'onnxruntime-node' };
+  const gpu = {
+    ...GUARANTEED,
+    adapter,
+    software: false,
+    features: [],
+    selfCheck: { fp32: 'untested', fp16: 'untested' },
+  } as const;
+  return {
+    gpu: wish.provider === 'webgpu' ? gpu : null,
+    gpuAbsent: 'Node uses WebGPU only when it is asked to (--provider webgpu)',
+    jspi: false,
+    simd: true,
+    isolated: true,
+    cores: availableParallelism(),
+    memoryBytes: totalmem() / 2,
+  };
+}
+
+/**
+ * The pack with this id in the application's catalogue ('' for the default), or that of a manifest file.
+ * @throws EngineError 'bad-task' naming the known models, 'manifest' naming the field.
+ */
+export async function openNodePack(model: string): Promise<Pack> {
+  if (model.endsWith('.json'))
+    return openPack(await readJson(pathToFileURL(model)), pathToFileURL(model).href);
+  const urls = manifestUrls(await readJson(CATALOGUE), CATALOGUE.href);
+  const packs = await Promise.all(urls.map(async (url) => openPack(await readJson(new URL(url)), url)));
+  const pack = model === '' ? packs[0] : packs.find(({ manifest }) => manifest.id === model);
+  if (pack) return pack;
+  const known = packs.map(({ manifest }) => manifest.id).join(', ');
+  throw new EngineError('bad-task', `model must be one of ${known}, or a manifest.json (got ${model}).`);
+}
+
+/** A host for the pack; audio sources of tasks are paths of WAV files. */
+export async function openNodeHost(pack: Pack, wish: Wish = NO_WISH): Promise<Host> {
+  const placement = place(pack.manifest, nodeCapabilities(wish), wish);
+  const builds = wish.provider === 'webgpu' ? NATIVE_BUILDS : NODE_BUILDS;
+  const build = wish.provider === 'webgpu' ? 'webgpu' : 'wasm';
+  const runtime = await openRuntime(builds, build, placement.threads);
+  const world: World = {
+    read: (file) => readVerified(file, pack.url),
+    asset: (path) => bytesOf(new URL(`public/data/${path}`, ROOT)),
+    open: async ({ blob }) => readAudio(await bytesOf(pathToFileURL(blob))),
+    lora: (path) => bytesOf(pathToFileURL(path)),
+    latentsOf: async ({ blob }) => {
+      const path = latentsPath(blob);
+      return existsSync(path) ? readLatents(await bytesOf(pathToFileURL(path))) : null;
+    },
+  };
+  return new Host(pack.manifest, pack.config, placement, runtime, world);
+}
+
+/** Where the latents of a song lie: song.wav -> song.latents.safetensors. */
+export const latentsPath = (wav: string): string => wav.replace(/\.wav$/i, '') + '.latents.safetensors';
+
+async function readJson(url: URL): Promise<unknown> {
+  const text = new TextDecoder().decode(await bytesOf(url));
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (thrown) {
+    throw new EngineError('manifest', `${fileURLToPath(url)} is not JSON.`, { cause: thrown });
+  }
+}
+
+async function readVerified(file: FileRef, manifestUrl: string): Promise<Uint8Array<ArrayBuffer>> {
+  const bytes = await bytesOf(new URL(file.path, manifestUrl));
+  const found = createHash('sha256').update(bytes).digest('hex');
+  if (found === file.sha256) return bytes;
+  const fault =
+    bytes.byteLength === file.bytes ? 'its content is another' : `it has ${bytes.byteLength} bytes`;
+  throw new EngineError('integrity', `${file.path} is not the file that its manifest names: ${fault}.`);
+}
+
+async function bytesOf(url: URL): Promise<Uint8Array<ArrayBuffer>> {
+  try {
+    return new Uint8Array(await readFile(url));
+  } catch (thrown) {
+    const message = thrown instanceof Error ? thrown.message : String(thrown);
+    throw new EngineError('storage', `${fileURLToPath(url)} cannot be read: ${message}`, { cause: thrown });
+  }
+}
