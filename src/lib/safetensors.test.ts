@@ -27,7 +27,7 @@ test('reads tensors, metadata and an unaligned view', () => {
   );
   const padded = new Uint8Array(bytes.length + 3);
   padded.set(bytes, 3);
-  for (const source of [bytes, padded.subarray(3)]) {
+  for (const source of [bytes, padded.subarray(3), Buffer.from(bytes)]) {
     const { metadata, tensors } = parseSafetensors(source);
     expect(metadata.get('format')).toBe('pt');
     expect([...tensors.keys()]).toEqual(['a', 'b', 'c']);

@@ -7,7 +7,8 @@ import { EngineError } from './errors.ts';
 import { decodeUtf8, encodeUtf8 } from './text/utf8.ts';
 
 const MAX_HEADER = 100_000_000; // bytes; the limit of the reference reader
-const LENGTH_BYTES = 8;
+/** Bytes before the header: its length. */
+export const LENGTH_BYTES = 8;
 
 /** Bytes of one element. */
 const ELEMENT = {
@@ -55,51 +56,71 @@ export interface Refusal<F extends string = string> {
   readonly fault: F;
 }
 
+/** Where a tensor lies: bytes [begin, end) after the header. */
+export interface StoredRange {
+  readonly dtype: StoredType;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+export interface SafetensorsLayout {
+  readonly metadata: ReadonlyMap<string, string>;
+  readonly ranges: ReadonlyMap<string, StoredRange>;
+}
+
 /** Throws EngineError('integrity') with a Refusal<Fault> as its cause when the file breaks the format. */
 export function parseSafetensors(bytes: Uint8Array): SafetensorsFile {
-  if (bytes.length < LENGTH_BYTES)
-    fail('truncated', `it has ${bytes.length} bytes; the format needs 8 at least`);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const headerBytes = view.getBigUint64(0, true); // 64 bits: a Number would round
-  if (headerBytes > BigInt(MAX_HEADER)) {
-    fail('header_too_large', `its header claims ${headerBytes} bytes; ${MAX_HEADER} are allowed`);
-  }
-  const start = LENGTH_BYTES + Number(headerBytes);
-  if (start > bytes.length)
-    fail('truncated', `its header claims ${headerBytes} bytes, the file has ${bytes.length}`);
-  const header = parseHeader(bytes.subarray(LENGTH_BYTES, start));
+  const start = LENGTH_BYTES + headerLength(bytes.subarray(0, LENGTH_BYTES), bytes.length);
   const data = bytes.subarray(start);
-
+  const { metadata, ranges } = parseLayout(bytes.subarray(LENGTH_BYTES, start), data.length);
   const tensors = new Map<string, StoredTensor>();
-  const ranges: { readonly name: string; readonly begin: number; readonly end: number }[] = [];
-  let metadata: ReadonlyMap<string, string> = new Map();
-  for (const [name, entry] of Object.entries(header)) {
-    if (name === '__metadata__') {
-      metadata = parseMetadata(entry);
-      continue;
-    }
-    const { dtype, shape, begin, end } = parseEntry(name, entry, data.length);
-    ranges.push({ name, begin, end });
+  for (const [name, { dtype, shape, begin, end }] of ranges) {
     tensors.set(name, { dtype, shape, bytes: data.subarray(begin, end) });
+  }
+  return { metadata, tensors };
+}
+
+/** Bytes of the JSON header, from the first 8 bytes of a file of `fileBytes`. Throws as parseSafetensors. */
+export function headerLength(prefix: Uint8Array, fileBytes: number): number {
+  if (prefix.length < LENGTH_BYTES)
+    fail('truncated', `it has ${prefix.length} bytes; the format needs 8 at least`);
+  const view = new DataView(prefix.buffer, prefix.byteOffset, prefix.byteLength);
+  const claimed = view.getBigUint64(0, true); // 64 bits: a Number would round
+  if (claimed > BigInt(MAX_HEADER)) {
+    fail('header_too_large', `its header claims ${claimed} bytes; ${MAX_HEADER} are allowed`);
+  }
+  if (LENGTH_BYTES + Number(claimed) > fileBytes)
+    fail('truncated', `its header claims ${claimed} bytes, the file has ${fileBytes}`);
+  return Number(claimed);
+}
+
+/** What the JSON header says of a file with `dataBytes` behind it. Throws as parseSafetensors. */
+export function parseLayout(json: Uint8Array, dataBytes: number): SafetensorsLayout {
+  const ranges = new Map<string, StoredRange>();
+  let metadata: ReadonlyMap<string, string> = new Map();
+  for (const [name, entry] of Object.entries(parseHeader(json))) {
+    if (name === '__metadata__') metadata = parseMetadata(entry);
+    else ranges.set(name, parseEntry(name, entry, dataBytes));
   }
 
   // The format has no holes and no overlaps: sorted ranges must meet.
-  ranges.sort((a, b) => a.begin - b.begin || a.end - b.end);
+  const sorted = [...ranges].sort(([, a], [, b]) => a.begin - b.begin || a.end - b.end);
   let at = 0;
-  for (const { name, begin, end } of ranges) {
+  for (const [name, { begin, end }] of sorted) {
     if (begin !== at)
       fail('bad_offsets', `${name} begins at byte ${begin}; the tensors before it end at ${at}`);
     at = end;
   }
-  if (at !== data.length) fail('trailing_data', `${data.length - at} bytes follow the last tensor`);
-  return { metadata, tensors };
+  if (at !== dataBytes) fail('trailing_data', `${dataBytes - at} bytes follow the last tensor`);
+  return { metadata, ranges };
 }
 
 /** The values of a floating-point tensor as float32. Throws EngineError('integrity') for integer types. */
 export function floats(name: string, tensor: StoredTensor): Float32Array {
   const { dtype, bytes } = tensor;
-  // Copied, because a view into the file need not be aligned.
-  const buffer = bytes.slice().buffer;
+  // Copied, because a view into the file need not be aligned. Not by slice(): a Node Buffer's shares its memory.
+  const { buffer } = new Uint8Array(bytes);
   switch (dtype) {
     case 'F32':
       return new Float32Array(buffer);

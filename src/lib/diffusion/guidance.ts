@@ -1,0 +1,168 @@
+/** Classifier-free guidance and its relatives: how several predictions become one velocity. SPEC 5.3, 5.5. */
+import type { GuidanceName, Sampling } from '../task.ts';
+import type { Latents } from './latents.ts';
+import type { Velocity } from './solvers.ts';
+
+/** Sizes of a prediction: `plane` = rows x frames of one channel. */
+export interface GuidanceShape {
+  readonly batch: number;
+  readonly channels: number;
+  readonly plane: number;
+}
+
+/** The conditions a network is asked under: the song's words, its prompt without its lyrics, nothing. */
+export type Branch = 'words' | 'prompt' | 'nothing';
+
+/** One network call for the whole batch. */
+export type Predict = (branch: Branch, x: Latents, sigma: number) => Promise<Latents>;
+
+/** Joins two predictions at velocity call number `call`. May keep state from call to call. */
+export type Guide = (words: Latents, nothing: Latents, scale: number, call: number) => Latents;
+
+export const GUIDANCE: Readonly<Record<GuidanceName, (shape: GuidanceShape) => Guide>> = {
+  apg: (shape) => apg(shape, { momentum: -0.75 }),
+  cfg: () => cfg,
+  cfg_star: cfgStar,
+};
+
+type Guidance = Sampling['guidance'];
+
+/** The branches that a song needs under these settings. */
+export function branchesOf(guidance: Guidance): readonly Branch[] {
+  if (!guides(guidance)) return ['words'];
+  return isDouble(guidance) ? ['words', 'prompt', 'nothing'] : ['words', 'nothing'];
+}
+
+/** The velocity of a song with `calls` velocity calls in all; guidance works in the middle of them. */
+export function guided(guidance: Guidance, shape: GuidanceShape, calls: number, predict: Predict): Velocity {
+  const { interval } = guidance;
+  const start = Math.trunc(calls * ((1 - interval) / 2));
+  const end = Math.trunc(calls * (interval / 2 + 0.5));
+  const join = GUIDANCE[guidance.type](shape);
+  return async (x, { sigma, call }) => {
+    const words = await predict('words', x, sigma);
+    if (!guides(guidance) || call < start || call >= end) return words;
+    if (isDouble(guidance)) {
+      const prompt = await predict('prompt', x, sigma);
+      return doubleCondition(words, prompt, await predict('nothing', x, sigma), guidance);
+    }
+    const nothing = await predict('nothing', x, sigma);
+    return join(words, nothing, scaleAt(guidance, call, start, end), call);
+  };
+}
+
+/**
+ * FlowEdit's own guidance: APG at the full scale over all calls, whatever type and interval say. The reference
+ * gives its target no momentum while it compares with the source; `momentum` says which. SPEC 5.5, 7.11.
+ */
+export function editGuided(
+  guidance: Guidance,
+  shape: GuidanceShape,
+  momentum: boolean,
+  predict: Predict,
+): Velocity {
+  const join = apg(shape, { momentum: momentum ? -0.75 : 0 });
+  return async (x, { sigma, call }) => {
+    const words = await predict('words', x, sigma);
+    return guides(guidance) ? join(words, await predict('nothing', x, sigma), guidance.scale, call) : words;
+  };
+}
+
+/** Scales 0 and 1 mean "no guidance" in the reference. */
+const guides = ({ scale }: Guidance): boolean => scale !== 0 && scale !== 1;
+
+const isDouble = ({ textScale, lyricScale }: Guidance): boolean => textScale > 1 && lyricScale > 1;
+
+/** Falls linearly towards minScale inside the interval. One call alone keeps the full scale (SPEC 7.13: 0/0). */
+function scaleAt({ scale, minScale, decay }: Guidance, call: number, start: number, end: number): number {
+  if (decay <= 0 || end - start < 2) return scale;
+  return scale - (scale - minScale) * ((call - start) / (end - start - 1)) * decay;
+}
+
+export interface ApgOptions {
+  /** Weight of the running average of differences; 0 = each call by itself. */
+  readonly momentum: number;
+  /** Share of the part along the conditional prediction that stays. */
+  readonly eta?: number;
+  /** Largest norm of a channel's difference; 0 = no limit. */
+  readonly limit?: number;
+}
+
+/**
+ * Adaptive projected guidance: only the part of the difference that is orthogonal to the conditional prediction
+ * counts, its norm is limited, and a running average damps it. Norms are over a channel's plane. SPEC 5.3.
+ */
+export function apg(shape: GuidanceShape, { momentum, eta = 0, limit = 2.5 }: ApgOptions): Guide {
+  const { batch, channels, plane } = shape;
+  // The reference keeps the average before it is limited.
+  const average = new Float64Array(batch * channels * plane);
+  return (words, nothing, scale) => {
+    const out = new Float32Array(words.length);
+    for (let at = 0; at < out.length; at += plane) {
+      let square = 0;
+      let along = 0;
+      let length = 0;
+      for (let i = at; i < at + plane; i++) {
+        const difference = words[i]! - nothing[i]! + momentum * average[i]!;
+        average[i] = difference;
+        square += difference * difference;
+        along += difference * words[i]!;
+        length += words[i]! * words[i]!;
+      }
+      const norm = Math.sqrt(square);
+      const shrink = limit > 0 && norm > limit ? limit / norm : 1;
+      const projection = along / Math.max(length, 1e-24);
+      for (let i = at; i < at + plane; i++) {
+        const parallel = projection * words[i]!;
+        out[i] = words[i]! + (scale - 1) * shrink * (average[i]! - parallel + eta * parallel);
+      }
+    }
+    return out;
+  };
+}
+
+const cfg: Guide = (words, nothing, scale) => {
+  const out = new Float32Array(words.length);
+  for (let i = 0; i < out.length; i++) out[i] = nothing[i]! + scale * (words[i]! - nothing[i]!);
+  return out;
+};
+
+/** Number of the last call that CFG-Zero* answers with zero, when the interval reaches that far. SPEC 7.19. */
+const ZERO_UNTIL = 1;
+
+/** CFG-Zero*: the unconditional prediction is first scaled to fit the conditional one, song by song. */
+export function cfgStar({ batch, channels, plane }: GuidanceShape, zeroUntil = ZERO_UNTIL): Guide {
+  const song = channels * plane;
+  return (words, nothing, scale, call) => {
+    const out = new Float32Array(batch * song);
+    if (call <= zeroUntil) return out;
+    for (let at = 0; at < out.length; at += song) {
+      let dot = 0;
+      let square = 0;
+      for (let i = at; i < at + song; i++) {
+        dot += words[i]! * nothing[i]!;
+        square += nothing[i]! * nothing[i]!;
+      }
+      const fit = dot / (square + 1e-8);
+      for (let i = at; i < at + song; i++) {
+        const base = nothing[i]! * fit;
+        out[i] = base + scale * (words[i]! - base);
+      }
+    }
+    return out;
+  };
+}
+
+/** Prompt and lyrics with scales of their own; the ordinary scale has no say. */
+export function doubleCondition(
+  words: Latents,
+  prompt: Latents,
+  nothing: Latents,
+  { textScale, lyricScale }: Pick<Guidance, 'textScale' | 'lyricScale'>,
+): Latents {
+  const out = new Float32Array(words.length);
+  for (let i = 0; i < out.length; i++) {
+    out[i] = (1 - textScale) * nothing[i]! + (textScale - lyricScale) * prompt[i]! + lyricScale * words[i]!;
+  }
+  return out;
+}
