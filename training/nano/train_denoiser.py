@@ -1,7 +1,7 @@
 """Train the text encoder and the denoiser on latents.
 
     python train_denoiser.py --data DATA --out denoiser.pt --minutes 100 [--device cuda] [--threads 2]
-    torchrun --nproc-per-node 8 train_denoiser.py ... --device cuda      (prepared, never run)
+    torchrun --nproc-per-node 2 train_denoiser.py ...       one process a core or GPU (on CUDA never run)
 
 Rectified flow on crops of 12, 24 and 34.5 s with equal numbers of latents a batch; Muon for the matrices of the layers,
 AdamW for the rest; an exponential moving average of the weights is what ships. The same command again resumes; SIGTERM
@@ -12,6 +12,7 @@ import argparse
 import json
 import os
 import random
+import re
 import signal
 import time
 from contextlib import nullcontext
@@ -23,7 +24,6 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from captions import WORDS
-from codec import DIMENSIONS
 from data import Batch, held_out_batch, load_clips, training_batch
 from model import Config, Nano
 
@@ -84,13 +84,8 @@ def orthogonalise(matrices: Tensor) -> Tensor:
 
 
 def is_matrix(name: str, parameter: Tensor) -> bool:
-    return (
-        parameter.ndim == 2
-        and (
-            ".layers." in name or ".blocks." in name or name.startswith("cross_kv.k.") or name.startswith("cross_kv.v.")
-        )
-        and not name.endswith("table")
-    )
+    """Whether Muon trains it: the matrices of layers, blocks and the cross-attention's projections."""
+    return parameter.ndim == 2 and name.endswith("weight") and bool(re.search(r"\.(layers|blocks|k|v)\.\d", name))
 
 
 def velocity_loss(net: Nano, batch: Batch, sigma: Tensor, noise: Tensor, first: int, half: bool) -> Tensor:
@@ -101,6 +96,16 @@ def velocity_loss(net: Nano, batch: Batch, sigma: Tensor, noise: Tensor, first: 
     with torch.autocast(device, torch.bfloat16) if half else nullcontext():
         velocity = net(x, sigma, net.condition(*batch.conditions()), first)
     return ((velocity.float() - (noise - batch.latents)) ** 2).mean((1, 2, 3))
+
+
+def average_gradients(parameters: list[Tensor], world: int) -> None:
+    for p in parameters:
+        if p.grad is None:  # a path that this rank's batch did not take
+            p.grad = torch.zeros_like(p)
+    flat = torch.cat([p.grad.flatten() for p in parameters])
+    dist.all_reduce(flat)
+    for p, mean in zip(parameters, (flat / world).split([p.numel() for p in parameters]), strict=True):
+        p.grad.copy_(mean.view_as(p))
 
 
 class Validation:
@@ -201,7 +206,15 @@ def main() -> None:
             flush=True,
         )
     begun, last_save, losses = time.time() - used, time.time(), []
-    while not stop and step < args.steps and used < args.minutes * 60:
+    while step < args.steps:
+        used = time.time() - begun
+        leave = bool(stop) or used >= args.minutes * 60
+        if world > 1:  # one clock and one decision for all, else their learning rates and their last steps differ
+            clock = torch.tensor([used, float(leave)], device=device)
+            dist.all_reduce(clock, dist.ReduceOp.MAX)
+            used, leave = clock[0].item(), clock[1].item() > 0
+        if leave:
+            break
         progress = used / (args.minutes * 60)
         factor = min(1, (step + 1) / WARM_UP)
         if progress > DECAY_FROM:
@@ -217,12 +230,7 @@ def main() -> None:
         net.zero_grad(set_to_none=True)
         loss.backward()
         if world > 1:
-            for _, p in named:
-                if p.grad is None:
-                    p.grad = torch.zeros_like(p)
-                dist.all_reduce(p.grad, dist.ReduceOp.AVG if device != "cpu" else dist.ReduceOp.SUM)
-                if device == "cpu":
-                    p.grad /= world
+            average_gradients([p for _, p in named], world)
         nn.utils.clip_grad_norm_([p for _, p in named], 1.0)
         adam.step()
         muon.step(factor)
@@ -232,7 +240,6 @@ def main() -> None:
             decay = min(EMA, (1 + step) / (12 + step))
             for mean, now in zip(average.parameters(), net.parameters(), strict=True):
                 mean.lerp_(now, 1 - decay)
-        used = time.time() - begun
         if time.time() - last_save > args.save_minutes * 60:
             save(losses)
             last_save = time.time()

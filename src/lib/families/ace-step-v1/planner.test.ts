@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+import { describePlan, frameControls, nanoCaption, planSong, speakerOf } from './planner.ts';
+import type { SongFields, SongPlan } from './planner.ts';
+import golden from './planner.golden.json' with { type: 'json' };
+
+const LATENT_RATE = 44100 / 512 / 8;
+const song: SongFields = { prompt: 'lo-fi hip hop, rainy', seconds: 30, seed: 1 };
+
+/** One half bar after another, as roots and sizes above C. */
+const rootsOf = (plan: SongPlan): number[] => plan.chords.map((code) => (code - 1) % 12);
+
+describe('planner', () => {
+  it.each(golden)('agrees with Python on "$song.prompt"', (expected) => {
+    const plan = planSong(expected.song as SongFields);
+    expect(plan).toEqual(expected.plan);
+    expect(describePlan(plan)).toEqual(expected.description);
+    expect(nanoCaption(expected.song.prompt, plan)).toBe(expected.caption);
+    expect([...speakerOf(plan)]).toEqual(expected.speaker.map(Math.fround));
+
+    const { phase, chord, section } = frameControls(plan, expected.latents, LATENT_RATE);
+    expect(phase).toHaveLength(24 * expected.latents);
+    expected.at.forEach((at, i) => {
+      expected.phase[i]!.forEach((x, k) => expect(phase[24 * at + k]).toBeCloseTo(x, 5));
+      expect(Number(chord[at])).toBe(expected.chord[i]);
+      expect(Number(section[at])).toBe(expected.section[i]);
+    });
+  });
+
+  it('lets a field win over the prompt, and the prompt over chance', () => {
+    const prompt = 'piano ballad, 70 bpm, C minor';
+    expect(planSong({ ...song, prompt })).toMatchObject({ bpm: 70, key: 0, mode: 'minor' });
+    expect(planSong({ ...song, prompt, bpm: 80, key: 'Eb' })).toMatchObject({
+      bpm: 80,
+      key: 3,
+      mode: 'major',
+    });
+  });
+
+  it('keeps the other choices when one field is fixed', () => {
+    const free = planSong(song);
+    expect(planSong({ ...song, bpm: free.bpm }).chords).toEqual(free.chords);
+    const moved = planSong({ ...song, key: `C ${free.mode}` });
+    expect(rootsOf(moved).map((root) => (root + free.key) % 12)).toEqual(rootsOf(free));
+  });
+
+  it('reads back the chords that it shows', () => {
+    const plan = planSong({ ...song, chords: 'F#m7 | B/E7, C#dim Asus4' });
+    expect(describePlan(plan).chords).toBe('F#m7 B/E7 C#dim Asus4');
+    expect(rootsOf(plan).slice(0, 8)).toEqual([6, 6, 11, 4, 1, 1, 9, 9]);
+  });
+
+  it('finds the key that holds the given chords', () => {
+    expect(planSong({ ...song, chords: 'Am F C G' })).toMatchObject({ key: 9, mode: 'minor' });
+    expect(planSong({ ...song, chords: 'C G Am F' })).toMatchObject({ key: 0, mode: 'major' });
+    expect(planSong({ ...song, chords: 'D A Bm G' })).toMatchObject({ key: 2, mode: 'major' });
+  });
+
+  it('plans a half bar for every moment of the song, however long', () => {
+    for (const seconds of [1, 10, 60, 240]) {
+      const plan = planSong({ ...song, seconds });
+      const halfBarSeconds = (60 / plan.bpm) * (plan.meter / 2);
+      expect(plan.sections).toHaveLength(plan.chords.length);
+      expect(Math.abs(plan.chords.length * halfBarSeconds - seconds)).toBeLessThan(2 * halfBarSeconds + 1.5);
+    }
+  });
+
+  it('states the plan once in the caption', () => {
+    const plan = planSong({ ...song, prompt: 'jazz swing in F major, 150 bpm, trumpet', bpm: 120 });
+    expect(nanoCaption('jazz swing in F major, 150 bpm, trumpet', plan)).toBe(
+      'jazz swing, 120 bpm, F major, 4/4, fast, jazz swing trumpet',
+    );
+  });
+
+  it.each([
+    [{ key: 'H minor' }, /key must be a note and a mode.*got "H minor"/],
+    [{ meter: '5/4' }, /meter must be one of 3\/4, 4\/4 \(got "5\/4"\)/],
+    [{ chords: 'Am Xyz' }, /"Xyz" is no chord/],
+    [{ chords: 'A/B/C' }, /at most two chords \(got "A\/B\/C"\)/],
+    [{ bpm: 900 }, /bpm must be 30 to 300 \(got 900\)/],
+  ])('refuses %o by name', (fields, message) => {
+    expect(() => planSong({ ...song, ...fields })).toThrow(message);
+  });
+});
