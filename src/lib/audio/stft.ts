@@ -61,27 +61,27 @@ export class Stft {
 
   /** Divides a wave of overlap-added frames by the sum of their squared windows. */
   normalise(wave: Float32Array): void {
-    const { hop, left, window } = this;
+    const { hop, left } = this;
     const frames = wave.length / hop;
-    const overlap = this.fft.size / hop;
-    const steady = new Float64Array(hop);
-    for (let n = 0; n < window.length; n++) steady[(n - left + window.length) % hop]! += window[n]! ** 2;
     const reach = Math.ceil(left / hop) + 1; // blocks at either end that fewer frames cover
+    const steady = this.gains(reach, Infinity);
     for (let block = 0; block < frames; block++) {
-      const inside = block >= reach && block < frames - reach;
-      for (let r = 0; r < hop; r++) {
-        let weight = steady[r]!;
-        if (!inside) {
-          const at = block * hop + r + left; // in the padded signal
-          const newest = Math.floor(at / hop);
-          weight = 0;
-          for (let t = Math.max(0, newest - overlap + 1); t <= Math.min(frames - 1, newest); t++) {
-            weight += window[at - t * hop]! ** 2;
-          }
-        }
-        wave[block * hop + r]! /= Math.max(weight, MIN_WEIGHT);
-      }
+      const gains = block >= reach && block < frames - reach ? steady : this.gains(block, frames);
+      for (let r = 0, n = block * hop; r < hop; r++, n++) wave[n]! *= gains[r]!;
     }
+  }
+
+  /** 1 over the sum of squared windows at each sample of a block of one hop, in a wave of `frames` frames. */
+  private gains(block: number, frames: number): Float64Array {
+    const { hop, left, window } = this;
+    return Float64Array.from({ length: hop }, (_, r) => {
+      const at = block * hop + r + left; // in the padded signal
+      const newest = Math.min(frames - 1, Math.floor(at / hop));
+      const oldest = Math.max(0, Math.floor((at - window.length) / hop) + 1);
+      let weight = 0;
+      for (let t = oldest; t <= newest; t++) weight += window[at - t * hop]! ** 2;
+      return 1 / Math.max(weight, MIN_WEIGHT);
+    });
   }
 }
 
