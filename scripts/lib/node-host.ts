@@ -10,7 +10,6 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Host } from '../../src/engine/host.ts';
 import type { World } from '../../src/engine/host.ts';
 import { openRuntime } from '../../src/engine/ort.ts';
-import type { BuildLoader, OrtModule } from '../../src/engine/ort.ts';
 import { manifestUrls, openPack } from '../../src/engine/pack.ts';
 import type { Pack } from '../../src/engine/pack.ts';
 import { readAudio, readLatents } from '../../src/engine/songs.ts';
@@ -18,6 +17,7 @@ import { EngineError } from '../../src/lib/errors.ts';
 import type { FileRef } from '../../src/lib/manifest.ts';
 import { NO_WISH, place } from '../../src/lib/placement.ts';
 import type { Capabilities, Wish } from '../../src/lib/placement.ts';
+import { NATIVE_BUILDS, NODE_BUILDS } from './node-ort.ts';
 
 /** The repository's root, as a URL that ends in a slash. */
 export const ROOT = new URL('../../', import.meta.url);
@@ -27,32 +27,6 @@ const CATALOGUE = new URL('public/models/index.json', ROOT);
 
 /** Every WebGPU device guarantees these; onnxruntime-node does not tell the adapter's own. */
 const GUARANTEED = { maxBufferBytes: 256 * 2 ** 20, maxBindingBytes: 128 * 2 ** 20 };
-
-export const NODE_BUILDS: BuildLoader = {
-  providers: { webgpu: 'webgpu', wasm: 'wasm' },
-  web: true,
-  load: async () => import('onnxruntime-web'),
-};
-
-const NATIVE_BUILDS: BuildLoader = {
-  providers: { webgpu: 'webgpu', wasm: 'cpu' },
-  web: false,
-  load: loadNative,
-};
-
-/** @throws EngineError 'unsupported' saying how to get it, when this Node has no WebGPU. */
-async function loadNative(): Promise<OrtModule> {
-  try {
-    const ort = await import('onnxruntime-node');
-    if (ort.listSupportedBackends().some(({ name }) => name === 'webgpu')) return ort;
-  } catch {
-    // Not installed, or not built for this system: the same way out.
-  }
-  throw new EngineError(
-    'unsupported',
-    'Node has no WebGPU here: onnxruntime-node is missing or was built without it. Leave --provider out, or choose wasm.',
-  );
-}
 
 export function nodeCapabilities(wish: Wish): Capabilities {
   const adapter = { vendor: '', architecture: '', device: '', description: 'onnxruntime-node' };
