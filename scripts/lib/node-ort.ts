@@ -11,7 +11,7 @@ export const NODE_BUILDS: BuildLoader = {
   load: async () => import('onnxruntime-web'),
 };
 
-const NATIVE_BUILDS: BuildLoader = {
+export const NATIVE_BUILDS: BuildLoader = {
   providers: { webgpu: 'webgpu', wasm: 'cpu' },
   web: false,
   load: loadNative,

@@ -83,7 +83,7 @@ describe('widened', () => {
   } as const;
 
   test.each(['fp16', 'bf16'] as const)('%s keeps every value', async (format) => {
-    const stored = Uint16Array.from(HALVES[format], ([pattern]) => pattern);
+    const stored = Uint16Array.from(HALVES[format].map(([pattern]) => pattern));
     const source = widened(memorySource(new Uint8Array(stored.buffer)), format);
     expect(source.size).toBe(stored.length * 4);
     const floats = new Float32Array(await new SourceBlob(source).arrayBuffer());

@@ -29,7 +29,9 @@ const FOLDER = 'blobs';
 const TEMPORARY = 'tmp-';
 
 /** The store of this origin; in memory when the browser denies one. */
-export async function openBlobs(storage: StorageManager | undefined = navigator.storage): Promise<Blobs> {
+export async function openBlobs(
+  storage: StorageManager | undefined = globalThis.navigator?.storage,
+): Promise<Blobs> {
   try {
     if (storage === undefined) return memoryBlobs();
     const root = await storage.getDirectory();
@@ -89,7 +91,9 @@ function opfsBlobs(folder: FileSystemDirectoryHandle, estimate: () => Promise<St
       // A name of its own: two tabs may store the same bytes at the same time.
       const temporary = `${TEMPORARY}${crypto.randomUUID()}`;
       try {
-        await write(folder, temporary, id, bytes);
+        const handle: unknown = await folder.getFileHandle(temporary, { create: true });
+        await write(handle as Handle, bytes); // see there
+        await (handle as Handle).move(id);
         return id;
       } catch (thrown) {
         const error = await storageError(thrown, `Storing ${megabytes(bytes.byteLength)}`, estimate);
@@ -121,10 +125,11 @@ function opfsBlobs(folder: FileSystemDirectoryHandle, estimate: () => Promise<St
   };
 }
 
-/** The parts of a handle that TypeScript's page library does not know, or that not every browser has. */
+/** The parts of a handle that TypeScript's libraries do not know in every place. */
 type Handle = Omit<FileSystemFileHandle, 'createSyncAccessHandle'> & {
+  /** The fastest way, in workers alone. */
   createSyncAccessHandle?(): Promise<SyncAccess>;
-  move?(name: string): Promise<void>;
+  move(name: string): Promise<void>;
 };
 
 interface SyncAccess {
@@ -133,37 +138,24 @@ interface SyncAccess {
   close(): void;
 }
 
-/**
- * Makes the whole file `name` or none. Sync access handles are the fastest way and exist in workers alone; they
- * write in place, hence the temporary name. createWritable works on a hidden copy until it is closed.
- */
-async function write(
-  folder: FileSystemDirectoryHandle,
-  temporary: string,
-  name: string,
-  bytes: Uint8Array<ArrayBuffer>,
-): Promise<void> {
-  const probe: Handle = await folder.getFileHandle(temporary, { create: true });
-  if (probe.createSyncAccessHandle && probe.move) {
-    const access = await probe.createSyncAccessHandle();
-    try {
-      for (let at = 0; at < bytes.byteLength;) {
-        const written = access.write(bytes.subarray(at), { at });
-        if (written === 0) throw new DOMException(`${at} of ${bytes.byteLength} bytes`, 'QuotaExceededError');
-        at += written;
-      }
-      access.flush();
-    } finally {
-      access.close();
-    }
-    await probe.move(name);
+async function write(handle: Handle, bytes: Uint8Array<ArrayBuffer>): Promise<void> {
+  if (handle.createSyncAccessHandle === undefined) {
+    const stream = await handle.createWritable();
+    await stream.write(bytes);
+    await stream.close();
     return;
   }
-  await folder.removeEntry(temporary);
-  const handle = await folder.getFileHandle(name, { create: true });
-  const stream = await handle.createWritable();
-  await stream.write(bytes);
-  await stream.close();
+  const access = await handle.createSyncAccessHandle();
+  try {
+    for (let at = 0; at < bytes.byteLength;) {
+      const written = access.write(bytes.subarray(at), { at });
+      if (written === 0) throw new DOMException(`${at} of ${bytes.byteLength} bytes`, 'QuotaExceededError');
+      at += written;
+    }
+    access.flush();
+  } finally {
+    access.close();
+  }
 }
 
 export async function sha256(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
