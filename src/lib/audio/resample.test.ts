@@ -68,6 +68,8 @@ describe('resample', () => {
   it('equal rates change nothing, wrong rates are refused', () => {
     const x = noise(10, 1);
     expect(resample(x, 44100, 44100)).toBe(x);
+    const same = new Resampler(48000, 48000);
+    expect([...same.push(x), ...same.end()]).toEqual([...x]);
     expect(() => new Resampler(44100, 0)).toThrow(/44100 and 0/);
   });
 });

@@ -4,7 +4,7 @@
  *
  * Rates are reduced by their greatest common divisor to o : n. Output m·n + j is Σ_i x[m·o + i] · k_j[i]. Only the taps
  * inside the window are kept (14 of 161 for 44100 → 48000), and a converter can be fed in pieces: the pieces' outputs
- * laid end to end are exactly the whole signal's.
+ * laid end to end are exactly the whole signal's. Equal rates change nothing.
  */
 import { assert } from '../errors.ts';
 
@@ -69,6 +69,7 @@ export class Resampler {
 
   /** Takes the next inputs; returns the outputs that they complete. */
   push(samples: Float32Array): Float32Array {
+    if (this.o === this.n) return samples;
     const held = new Float32Array(this.held.length + samples.length);
     held.set(this.held);
     held.set(samples, this.held.length);
