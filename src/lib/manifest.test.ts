@@ -59,7 +59,7 @@ describe('parseManifest', () => {
     ['schema', 2, 'schema must be 1 (got 2). Update Cadenza.'],
     ['schema', undefined, 'schema must be given'],
     ['id', 'Nano/..', 'id must be lower-case letters'],
-    ['family', '', 'family must be a text (got "")'],
+    ['family', '', 'family must be a text that is not empty (got "")'],
     ['titel', 'x', 'titel must be left out: no such field (got "x")'],
     ['source.revision', 7, 'source.revision must be a text (got 7)'],
     ['files.tokenizer.path', '../secret', 'files.tokenizer.path must be a relative path'],

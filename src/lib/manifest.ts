@@ -80,7 +80,8 @@ export function parseManifest(json: unknown): ModelManifest {
     title: text(manifest.title, 'title'),
     description: text(manifest.description, 'description'),
     license: text(manifest.license, 'license'),
-    source: { repo: text(source.repo, 'source.repo'), revision: text(source.revision, 'source.revision') },
+    // Empty where the pack was made from a folder of the user's own.
+    source: { repo: words(source.repo, 'source.repo'), revision: words(source.revision, 'source.revision') },
     config: manifest.config,
     files: record(manifest.files, 'files', fileRef),
     graphs,
@@ -163,8 +164,12 @@ function list<T>(value: unknown, at: string, parse: (item: unknown, at: string) 
   return value.map((item, i) => parse(item, `${at}[${i}]`));
 }
 
+function words(value: unknown, at: string): string {
+  return typeof value === 'string' ? value : fail(at, 'a text', value);
+}
+
 function text(value: unknown, at: string): string {
-  return typeof value === 'string' && value !== '' ? value : fail(at, 'a text', value);
+  return words(value, at) || fail(at, 'a text that is not empty', value);
 }
 
 function count(value: unknown, at: string): number {
