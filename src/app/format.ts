@@ -1,0 +1,60 @@
+/** How numbers are written: tabular, with units, never more exact than they are known. */
+
+/** 152 -> "2:32"; 33.64 with tenths -> "0:33.6". Not a number -> "0:00". */
+export function clock(seconds: number, digits: 0 | 1 = 0): string {
+  const scale = 10 ** digits;
+  const whole = Number.isFinite(seconds) ? Math.max(0, Math.floor(seconds * scale + 1e-6)) : 0;
+  const minutes = Math.floor(whole / (60 * scale));
+  const rest = (whole / scale - minutes * 60).toFixed(digits);
+  return `${minutes}:${rest.padStart(digits === 0 ? 2 : 3 + digits, '0')}`;
+}
+
+/** Duration of work: "0.4 s", "12 s", "2:05". */
+export function took(seconds: number): string {
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  return seconds < 60 ? `${Math.round(seconds)} s` : clock(Math.round(seconds));
+}
+
+const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB'] as const;
+
+/** Decimal units, as disks are sold: 38_000_000 -> "38 MB". */
+export function size(bytes: number): string {
+  if (!Number.isFinite(bytes) || bytes <= 0) return '0 bytes';
+  const power = Math.min(UNITS.length - 1, Math.floor(Math.log10(bytes) / 3));
+  const value = bytes / 1000 ** power;
+  return `${power > 1 && value < 10 ? value.toFixed(1) : Math.round(value)} ${UNITS[power]}`;
+}
+
+/** A list in words; the language decides about commas and "and". */
+export const listed = (items: readonly string[]): string =>
+  new Intl.ListFormat('en', { style: 'long', type: 'conjunction' }).format(items);
+
+const DAY_MS = 86_400_000;
+
+/** "Today 14:20", "Yesterday", "18 Nov", "18 Nov 2024". `time` and `now` are epoch milliseconds. */
+export function day(time: number, now: number, words: { today: string; yesterday: string }): string {
+  const date = new Date(time);
+  const midnight = new Date(now).setHours(0, 0, 0, 0);
+  if (time >= midnight)
+    return `${words.today} ${date.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })}`;
+  if (time >= midnight - DAY_MS) return words.yesterday;
+  const sameYear = date.getFullYear() === new Date(now).getFullYear();
+  return date.toLocaleDateString('en-GB', {
+    day: 'numeric',
+    month: 'short',
+    ...(sameYear ? {} : { year: 'numeric' }),
+  });
+}
+
+/** Number as a person types it back: at most `digits` decimals, no trailing zeros. */
+export const plain = (value: number, digits = 3): string => String(Number(value.toFixed(digits)));
+
+/** Text safe for a file name on every system; empty becomes "song". Lone surrogates are replaced. */
+export function fileName(title: string): string {
+  const clean = title
+    .toWellFormed()
+    .replace(/[\p{Cc}\p{Cf}<>:"/\\|?*]+/gu, ' ')
+    .replace(/\s+/g, ' ')
+    .replace(/^[. ]+|[. ]+$/g, '');
+  return [...clean].slice(0, 80).join('') || 'song';
+}

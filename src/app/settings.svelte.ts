@@ -1,0 +1,72 @@
+/** What the user has set about the app itself: one key in localStorage, read once, written when it changes. */
+import { NO_WISH, type Wish } from '../lib/placement.ts';
+
+export type Theme = 'system' | 'light' | 'dark' | 'contrast';
+
+export interface Settings {
+  readonly theme: Theme;
+  /** Single keys as shortcuts; those with Ctrl always work (WCAG 2.1.4). */
+  readonly singleKeys: boolean;
+  readonly volume: number;
+  readonly wish: Wish;
+}
+
+const DEFAULTS: Settings = { theme: 'system', singleKeys: true, volume: 0.8, wish: NO_WISH };
+const THEMES: readonly Theme[] = ['system', 'light', 'dark', 'contrast'];
+
+export class Keep<T extends object> {
+  current = $state.raw() as T;
+  readonly #key: string;
+
+  constructor(key: string, defaults: T, parse: (stored: Readonly<Record<string, unknown>>) => Partial<T>) {
+    this.#key = key;
+    this.current = { ...defaults, ...parse(readJson(key)) };
+  }
+
+  set(change: Partial<T>): void {
+    this.current = { ...this.current, ...change };
+    try {
+      localStorage.setItem(this.#key, JSON.stringify(this.current));
+    } catch {
+      // Storage denied or full: the setting holds for this visit, and the Library page says that nothing is kept.
+    }
+  }
+}
+
+export const createSettings = (): Keep<Settings> =>
+  new Keep('cadenza.settings', DEFAULTS, ({ theme, singleKeys, volume, wish }) => ({
+    ...(THEMES.includes(theme as Theme) && { theme: theme as Theme }), // membership was just checked
+    ...(typeof singleKeys === 'boolean' && { singleKeys }),
+    ...(typeof volume === 'number' && volume >= 0 && volume <= 1 && { volume }),
+    ...(isRecord(wish) && { wish: parseWish(wish) }),
+  }));
+
+function parseWish({ provider, precision, memoryBytes, threads }: Readonly<Record<string, unknown>>): Wish {
+  const whole = (value: unknown): number | null =>
+    typeof value === 'number' && Number.isInteger(value) && value > 0 ? value : null;
+  return {
+    provider: provider === 'webgpu' || provider === 'wasm' ? provider : 'auto',
+    precision: typeof precision === 'string' ? (precision as Wish['precision']) : 'auto', // place() refuses strangers
+    memoryBytes: whole(memoryBytes),
+    threads: whole(threads),
+  };
+}
+
+function readJson(key: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(localStorage.getItem(key) ?? '{}');
+    return isRecord(value) ? value : {};
+  } catch {
+    return {}; // denied, or written by another version: start from the defaults
+  }
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null;
+
+/** Puts the theme on the page; 'system' leaves the choice to the style sheet. */
+export function applyTheme(theme: Theme): void {
+  const root = document.documentElement;
+  if (theme === 'system') delete root.dataset['theme'];
+  else root.dataset['theme'] = theme;
+}

@@ -1,0 +1,32 @@
+/** Peaks as the worker made them, at the resolution that a drawing needs. */
+import type { Peaks } from '../lib/audio/pcm.ts';
+
+/** The finest level: what a full-width waveform is drawn from. */
+export function envelope(peaks: Peaks): { readonly high: Float32Array; readonly low: Float32Array; readonly rms: Float32Array } {
+  const finest = peaks.levels.toSorted((a, b) => b.max.length - a.max.length)[0];
+  const none = new Float32Array(0);
+  return { high: finest?.max ?? none, low: finest?.min ?? none, rms: finest?.rms ?? none };
+}
+
+/** `count` heights, 0..1: the largest excursion in each part of the song. */
+export function bars(peaks: Peaks, count: number): readonly number[] {
+  const { high, low } = envelope(peaks);
+  return Array.from({ length: count }, (_, i) => {
+    const from = Math.floor((i / count) * high.length);
+    const to = Math.max(from + 1, Math.floor(((i + 1) / count) * high.length));
+    let most = 0;
+    for (let k = from; k < Math.min(to, high.length); k++) most = Math.max(most, high[k] ?? 0, -(low[k] ?? 0));
+    return Math.min(1, most);
+  });
+}
+
+/** Steps of a ruler, seconds. */
+const STEPS = [1, 2, 5, 10, 15, 30, 60] as const;
+const MOST_LABELS = 7;
+
+/** Seconds at which a ruler under a song has its labels: few and round. */
+export function ruler(seconds: number): readonly number[] {
+  const step = STEPS.find((one) => seconds / one <= MOST_LABELS) ?? 60;
+  const count = Math.floor(seconds / step - 0.25) + 1;
+  return Array.from({ length: Math.max(1, count) }, (_, i) => i * step);
+}
