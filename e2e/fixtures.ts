@@ -109,48 +109,100 @@ export interface Wanted {
   readonly prompt?: string;
   readonly seconds?: number;
   readonly seed?: number;
-  readonly steps?: number;
+  readonly preset?: 'Draft' | 'Standard' | 'High';
 }
 
-/** Short enough for a software path on two cores. */
+/** Short, so that a software path on two cores is quick. */
 export const SHORT: Required<Wanted> = {
   prompt: 'slow jazz waltz, piano trio, 96 bpm, A minor',
   seconds: 3,
   seed: 7,
-  steps: 4,
+  preset: 'Draft',
 };
+const SONG_MS = 120_000;
 
 /** The page, in the words that it shows. */
 export class Studio {
   readonly page: Page;
   readonly url: string;
   readonly compose: Locator;
+  readonly style: Locator;
   readonly song: Locator;
   readonly queue: Locator;
-  readonly generateButton: Locator;
+  readonly generate: Locator;
+  readonly cancel: Locator;
+  /** Stands on the card of a job that failed. */
+  readonly again: Locator;
 
   constructor(page: Page, url: string) {
     this.page = page;
     this.url = url;
-    this.compose = page.getByRole('region', { name: TEXT.compose.region });
+    this.compose = page.getByRole('form', { name: TEXT.compose.region });
+    this.style = this.compose.getByLabel(new RegExp(`^${TEXT.compose.style}`));
     this.song = page.getByRole('region', { name: TEXT.song.region });
-    this.queue = page.getByRole('region', { name: TEXT.queue.region });
-    this.generateButton = this.compose.getByRole('button', { name: new RegExp(`^${TEXT.generate.one}`) });
+    this.queue = page.getByRole('complementary', { name: TEXT.queue.region });
+    this.generate = this.compose.locator('button.generate');
+    this.cancel = this.queue.getByRole('button', { name: TEXT.job.cancel });
+    this.again = this.queue.getByRole('button', { name: TEXT.job.again });
   }
 
+  /** Opens the app and waits until the engine has answered. */
   async open(hash = ''): Promise<void> {
     await this.page.goto(this.url + hash);
-    await expect(this.generateButton).toBeVisible();
+    if (hash === '')
+      await expect(this.compose.getByRole('slider', { name: TEXT.compose.length })).toBeVisible();
   }
 
   /** Opens one of the pages by its name in the main menu. */
   async go(name: keyof typeof TEXT.pages): Promise<void> {
-    await this.page
-      .getByRole('navigation', { name: TEXT.app.main })
-      .getByRole('link', { name: TEXT.pages[name] })
-      .click();
-    await expect(this.page).toHaveTitle(new RegExp(TEXT.pages[name]));
+    const menu = this.page.getByRole('navigation', { name: TEXT.app.main });
+    await menu.getByRole('link', { name: TEXT.pages[name] }).click();
+  }
+
+  /** A row of the Device page's list of abilities. */
+  ability(name: string): Locator {
+    return this.page.getByRole('main').getByRole('listitem').filter({ hasText: name });
+  }
+
+  async fill(wanted: Wanted = {}): Promise<void> {
+    const { prompt, seconds, seed, preset } = { ...SHORT, ...wanted };
+    await this.style.fill(prompt);
+    await this.compose.getByRole('slider', { name: TEXT.compose.length }).fill(String(seconds));
+    await this.compose.getByRole('radio', { name: preset }).check({ force: true });
+    await this.compose.getByLabel(TEXT.compose.seed, { exact: true }).fill(String(seed));
+  }
+
+  /** Presses Generate and waits until the song has begun. */
+  async start(wanted: Wanted = {}): Promise<void> {
+    await this.fill(wanted);
+    await this.generate.click();
+    await expect(this.cancel).toBeVisible();
+  }
+
+  /** Waits until nothing is being made any more. */
+  async idle(): Promise<void> {
+    await expect(this.cancel).toHaveCount(0, { timeout: SONG_MS });
+  }
+
+  /** Makes a song and stays until it stands in the studio. */
+  async make(wanted: Wanted = {}): Promise<void> {
+    await this.start(wanted);
+    await this.idle();
+    await expect(this.again, 'the song was made').toHaveCount(0);
+    await expect(this.song.getByRole('button', { name: TEXT.song.download })).toBeVisible();
+  }
+
+  /** The song in the studio, through the download button, read by code that is not the product's. */
+  async download(): Promise<Wav> {
+    const waiting = this.page.waitForEvent('download');
+    await this.song.getByRole('button', { name: TEXT.song.download }).click();
+    const download = await waiting;
+    expect(download.suggestedFilename()).toMatch(/\.wav$/);
+    return readWav(readFileSync(await download.path()));
+  }
+
+  async makeAndDownload(wanted: Wanted = {}): Promise<Wav> {
+    await this.make(wanted);
+    return this.download();
   }
 }
-
-export const wavOf = (file: string): Wav => readWav(readFileSync(file));

@@ -10,6 +10,8 @@
  * A new version waits until the page sends `skip`, which it does only when no song is being made. Tabs still running
  * the version before keep finding its files, because the last two shells are kept.
  */
+import type { PageMessage, PrecacheAnswer } from './lib/offline.ts';
+
 declare const self: ServiceWorkerGlobalScope;
 
 interface Build {
@@ -23,15 +25,6 @@ interface Build {
 /** Replaced by the record itself in vite.config.ts; read once, or the lists would be copied to every use. */
 declare const CADENZA_BUILD: Build;
 const BUILD: Build = CADENZA_BUILD;
-
-/** What the page may send. `precache` is answered on the message's port, with PrecacheAnswer. */
-export type PageMessage =
-  { readonly type: 'skip' } | { readonly type: 'precache'; readonly urls: readonly string[] };
-
-export type PrecacheAnswer =
-  | { readonly type: 'progress'; readonly done: number; readonly total: number }
-  | { readonly type: 'ready' }
-  | { readonly type: 'failed'; readonly message: string };
 
 const SHELL_PREFIX = 'cadenza-shell-';
 const SHELL = SHELL_PREFIX + BUILD.version;
