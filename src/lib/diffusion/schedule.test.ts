@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { goldenJson, hasGolden } from '../golden.testing.ts';
+import { goldenJson, hasGolden } from '../../../scripts/golden/read.ts';
 import { flowSchedule, timestepOf } from './schedule.ts';
 import { SOLVERS, visits } from './solvers.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { goldenTensors, hasGolden, maxError } from '../golden.testing.ts';
+import { goldenTensors, hasGolden, maxError } from '../../../scripts/golden/read.ts';
 import type { SolverName } from '../task.ts';
 import { denoise } from './denoise.ts';
 import { plain, SOLVERS, visits, type Solver, type Velocity } from './solvers.ts';

@@ -1,0 +1,306 @@
+/**
+ * The ACE-Step v1 family: text and lyrics to latents by a diffusion transformer, latents to sound by DCAE and vocoder.
+ * nano and the 3.5B model run these same lines; what differs is in their configs. SPEC numbers are sections of the
+ * specification that this follows; departures from it are noted where they are made.
+ */
+import { secondsOf, type Pcm } from '../../audio/pcm.ts';
+import { denoise, type Segment } from '../../diffusion/denoise.ts';
+import { branchesOf, editGuided, guided, type Branch, type Predict } from '../../diffusion/guidance.ts';
+import { repeat, type Latents } from '../../diffusion/latents.ts';
+import { timestepOf } from '../../diffusion/schedule.ts';
+import {
+  ROUTES,
+  type Means,
+  type Role,
+  type Route,
+  type SourceLength,
+  type Space,
+} from '../../diffusion/segments.ts';
+import { assert, EngineError } from '../../errors.ts';
+import type { AudioRef, Family, Made, Model } from '../../family.ts';
+import type { ModelManifest } from '../../manifest.ts';
+import { TorchGenerator } from '../../random.ts';
+import type { Task, TaskKind, TaskLimits } from '../../task.ts';
+import { float32, scalar, type Tensor } from '../../tensor.ts';
+import { decodeLatents, encodeAudio } from './codec.ts';
+import { Conditioner, plainTensor, recipeOf, WEAK, type Voice, type Words } from './condition.ts';
+import { latentRate, parseConfig, type AceStepConfig } from './config.ts';
+import { ropeTables, timeFeatures } from './positions.ts';
+
+type AceStep = Model<AceStepConfig>;
+
+export const aceStepV1: Family<AceStepConfig> = {
+  id: 'ace-step-v1',
+  parseConfig,
+  limits: limitsOf,
+  generate,
+};
+
+async function generate(task: Task, model: AceStep): Promise<readonly Made[]> {
+  const batch = task.seeds.length;
+  const speakers = conditioners(task, model);
+  const source = await findSource(task, model);
+  const routes = routesOf(task, spaceOf(batch, model.config), source);
+  const noise = noiseOf(task, model.config);
+  let latents = source ? repeat(source.latents, batch) : new Float32Array(0);
+  for (const [pass, route] of routes.entries()) {
+    const voices = await voicesOf(task, speakers, route.frames, model);
+    const means: Means = {
+      source: latents,
+      ...noise,
+      velocity: velocities(task, voices, route.frames, model),
+    };
+    model.report({ type: 'stage', stage: 'denoise' });
+    const segments = route.segments(means);
+    const sampled = await denoise(
+      segments,
+      { omega: task.sampling.omega, draw: noise.stepNoise(route.frames) },
+      watchOf(segments, pass, routes.length, model),
+    );
+    latents = route.finish(sampled, latents);
+  }
+  for (const graph of ['text_encoder', 'condition_encoder', 'cross_kv', 'denoiser']) await model.done(graph);
+  return decode(latents, task, source?.recorded ?? false, model);
+}
+
+// ---- limits
+
+const GUIDANCE_FREE: readonly TaskKind[] = ['text2music', 'retake'];
+const FROM_SOUND: readonly TaskKind[] = ['repaint', 'extend', 'edit', 'audio2audio'];
+
+/** Ranges of the reference's interface, within what this model's pack can do. */
+function limitsOf(config: AceStepConfig, manifest: ModelManifest): TaskLimits {
+  const { seconds, sampling, presets } = config;
+  return {
+    kinds: manifest.graphs['dcae_encoder'] ? [...GUIDANCE_FREE, ...FROM_SOUND] : GUIDANCE_FREE,
+    seconds: { ...seconds, step: 0.1 },
+    steps: { min: 1, max: 200, step: 1, default: sampling.steps },
+    presets,
+    sampling,
+    maxPrompt: 4000,
+    maxLyrics: 10_000,
+    maxSeeds: 8,
+    sings: config.lyrics !== null,
+    score: ['bpm', 'key', 'meter', 'chords'],
+    erg: config.lyrics !== null,
+    loras: !config.planner,
+  };
+}
+
+// ---- words
+
+/** What each song of the batch is about; songs with the same words share one. */
+interface Speakers {
+  readonly song: readonly Conditioner[];
+  /** What an edit turns the song into. */
+  readonly target: readonly Conditioner[];
+}
+
+function conditioners(task: Task, model: AceStep): Speakers {
+  const { prompt, negativePrompt, lyrics, language, score, seconds } = task;
+  model.report({ type: 'stage', stage: 'words' });
+  if (!model.config.lyrics && lyrics.trim() !== '') {
+    const text = `${model.manifest.title} does not sing: the lyrics are kept with the song, but not heard.`;
+    model.report({ type: 'notice', code: 'no-singing', text });
+  }
+  const each = (words: Omit<Words, 'seed'>): Conditioner[] => {
+    // Plans are drawn from the seed; without a planner all songs of a batch have the same words.
+    const seeds = model.config.planner ? task.seeds : task.seeds.slice(0, 1);
+    const made = seeds.map((seed) => new Conditioner({ ...words, seed }, model));
+    return task.seeds.map((_, i) => made[Math.min(i, made.length - 1)]!);
+  };
+  const shared = { negativePrompt, language, score, seconds };
+  return {
+    song: each({ prompt, lyrics, ...shared }),
+    target: task.kind === 'edit' ? each({ ...task.target, ...shared }) : [],
+  };
+}
+
+type Voices = Readonly<Record<keyof Speakers, Partial<Record<Branch, readonly Voice[]>>>>;
+
+/** Keys and values of every branch that the sampler will ask for, song by song. */
+async function voicesOf(task: Task, speakers: Speakers, frames: number, model: AceStep): Promise<Voices> {
+  const { guidance } = task.sampling;
+  const branches = branchesOf(task.kind === 'edit' ? { ...guidance, textScale: 0 } : guidance);
+  const listen = async (
+    songs: readonly Conditioner[],
+  ): Promise<Partial<Record<Branch, readonly Voice[]>>> => {
+    const heard: Partial<Record<Branch, readonly Voice[]>> = {};
+    for (const branch of songs.length > 0 ? branches : []) {
+      const recipe = recipeOf(branch, task, model.config);
+      const made = new Map<Conditioner, Voice>();
+      for (const song of songs) if (!made.has(song)) made.set(song, await song.voice(recipe, frames));
+      heard[branch] = songs.map((song) => made.get(song)!);
+    }
+    return heard;
+  };
+  return { song: await listen(speakers.song), target: await listen(speakers.target) };
+}
+
+// ---- source
+
+interface Source extends SourceLength {
+  readonly latents: Latents;
+  /** Imported, not made by a model of ours. */
+  readonly recorded: boolean;
+}
+
+/** Longer sounds would need more memory in one denoising step than any song of ours. */
+const MAX_SOURCE_SECONDS = 600;
+
+async function findSource(task: Task, model: AceStep): Promise<Source | null> {
+  if (!('source' in task)) return null;
+  model.report({ type: 'stage', stage: 'source' });
+  const { channels, rows } = model.config;
+  const kept = await model.latentsOf(task.source);
+  if (kept?.data instanceof Float32Array && kept.dims[1] === channels && kept.dims[2] === rows) {
+    const frames = kept.dims[3]!;
+    return { latents: kept.data, frames, seconds: frames / latentRate(model.config), recorded: false };
+  }
+  const pcm = await openSound(task.source, model);
+  const { dims, data } = await encodeAudio(pcm, model);
+  assert(data instanceof Float32Array, 'latents must be float32');
+  await model.done('dcae_encoder');
+  return { latents: data, frames: dims[3]!, seconds: secondsOf(pcm), recorded: true };
+}
+
+async function openSound(ref: AudioRef, model: AceStep): Promise<Pcm> {
+  const pcm = await model.open(ref);
+  const seconds = secondsOf(pcm);
+  if (seconds > MAX_SOURCE_SECONDS) {
+    const length = `${Math.round(seconds)} s long; at most ${MAX_SOURCE_SECONDS} s are possible`;
+    throw new EngineError('bad-task', `source is ${length}. Cut it first.`);
+  }
+  return pcm;
+}
+
+// ---- sampling
+
+function spaceOf(batch: number, config: AceStepConfig): Space {
+  const rate = latentRate(config);
+  return {
+    planes: batch * config.channels * config.rows,
+    rate,
+    maxFrames: Math.trunc(config.seconds.max * rate), // 240 s: 2583. SPEC 5.5
+    shift: config.shift,
+  };
+}
+
+const NO_SOURCE: SourceLength = { frames: 0, seconds: 0 };
+
+function routesOf(task: Task, space: Space, source: Source | null): readonly Route[] {
+  // The table's rows and the task's kind agree; the compiler cannot follow correlated unions.
+  const router = ROUTES[task.kind] as (task: Task, space: Space, source: SourceLength) => readonly Route[];
+  return router(task, space, source ?? NO_SOURCE);
+}
+
+/** The batch's noise, drawn as the reference draws it: a generator for each song, torch on the CPU. SPEC 5.2. */
+function noiseOf(task: Task, { channels, rows }: AceStepConfig) {
+  const planes = channels * rows;
+  const batch = task.seeds.length;
+  const generators = (seeds: readonly number[]): TorchGenerator[] =>
+    task.seeds.map((_, i) => new TorchGenerator(seeds[Math.min(i, seeds.length - 1)]!));
+  const drawEach = (from: readonly TorchGenerator[], frames: number): Latents => {
+    const out = new Float32Array(batch * planes * frames);
+    from.forEach((generator, i) => out.set(generator.randn(planes * frames), i * planes * frames));
+    return out;
+  };
+  const songs = generators(task.seeds);
+  const retakes = 'retakeSeeds' in task ? generators(task.retakeSeeds) : [];
+  return {
+    noise: (frames: number) => drawEach(songs, frames),
+    retakeNoise: (frames: number) => drawEach(retakes, frames),
+    /** The stochastic solver draws for the whole batch from the first song's generator. SPEC 4. */
+    stepNoise: (frames: number) => () => songs[0]!.randn(batch * planes * frames),
+  };
+}
+
+/** The velocities of a route: guided predictions of the denoiser. */
+function velocities(task: Task, voices: Voices, frames: number, model: AceStep): Means['velocity'] {
+  const { channels, rows } = model.config;
+  const { guidance } = task.sampling;
+  const shape = { batch: task.seeds.length, channels, plane: rows * frames };
+  const erg = task.kind !== 'edit' && task.sampling.erg.diffusion;
+  const song = predictor(voices.song, erg, frames, model);
+  const target = predictor(voices.target, erg, frames, model);
+  const ROLES: { readonly [R in Role]: (calls: number) => ReturnType<typeof guided> } = {
+    song: (calls) => guided(guidance, shape, calls, song),
+    source: () => editGuided(guidance, shape, true, song),
+    target: () => editGuided(guidance, shape, false, target),
+    rest: () => editGuided(guidance, shape, true, target),
+  };
+  return (role, calls) => ROLES[role](calls);
+}
+
+/** The denoiser under one set of words: song by song, because graphs have batch 1. */
+function predictor(voices: Voices['song'], erg: boolean, frames: number, model: AceStep): Predict {
+  const { channels, rows, headDim, ropeTheta } = model.config;
+  const size = channels * rows * frames;
+  const rope = ropeTables(frames, headDim, ropeTheta);
+  return async (branch, x, sigma) => {
+    const out = new Float32Array(x.length);
+    const shared = {
+      ...rope,
+      sigma: float32(Float32Array.of(sigma), [1]),
+      time_features: timeFeatures(timestepOf(sigma)),
+      erg_scale: scalar(erg && branch === 'nothing' ? WEAK : 1),
+    };
+    for (const [i, voice] of (voices[branch] ?? []).entries()) {
+      const latents = float32(x.subarray(i * size, (i + 1) * size), [1, channels, rows, frames]);
+      const { velocity } = await model.run('denoiser', { ...shared, ...voice, latents });
+      const { data } = await plainTensor(velocity);
+      assert(
+        data instanceof Float32Array && data.length === size,
+        `the denoiser gave ${data.length} values for ${size}`,
+      );
+      out.set(data, i * size);
+    }
+    return out;
+  };
+}
+
+function watchOf(segments: readonly Segment[], pass: number, passes: number, model: AceStep) {
+  model.report({ type: 'schedule', sigmas: segments.flatMap(({ sigmas }) => [...sigmas]) });
+  let since = Date.now();
+  return {
+    onStep({ step, steps, sigma }: { step: number; steps: number; sigma: number }) {
+      const now = Date.now();
+      const at = { step: pass * steps + step, steps: passes * steps };
+      model.report({ type: 'step', ...at, sigma, ms: now - since });
+      since = now;
+    },
+    stopped: () => model.signal.stopAndKeep,
+  };
+}
+
+// ---- sound
+
+async function decode(
+  latents: Latents,
+  task: Task,
+  recorded: boolean,
+  model: AceStep,
+): Promise<readonly Made[]> {
+  const { channels, rows } = model.config;
+  model.report({ type: 'stage', stage: 'sound' });
+  const size = latents.length / task.seeds.length;
+  const made: Made[] = [];
+  for (const [index, seed] of task.seeds.entries()) {
+    const song: Tensor = float32(latents.slice(index * size, (index + 1) * size), [
+      1,
+      channels,
+      rows,
+      size / (channels * rows),
+    ]);
+    const pcm = await decodeLatents(
+      song,
+      model,
+      (piece) => model.report({ type: 'audio', index, ...piece }),
+      {
+        recorded,
+      },
+    );
+    made.push({ pcm, latents: song, seed });
+  }
+  return made;
+}
