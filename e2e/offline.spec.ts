@@ -8,7 +8,9 @@ const OFFLINE_MS = 60_000;
 /** Waits until the page says that everything is on this machine. */
 async function readyOffline(studio: Studio): Promise<void> {
   await studio.go('device');
-  await expect(studio.ability(TEXT.device.rows.offline)).toContainText(TEXT.device.yes, { timeout: OFFLINE_MS });
+  await expect(studio.ability(TEXT.device.rows.offline)).toContainText(TEXT.device.yes, {
+    timeout: OFFLINE_MS,
+  });
   await studio.go('studio');
 }
 
