@@ -19,6 +19,8 @@ export type EngineEvent =
       readonly key: string;
       readonly meter: string;
       readonly chords: string;
+      /** The form in time, seconds, without gaps. */
+      readonly sections: readonly { readonly name: string; readonly start: number; readonly end: number }[];
     }
   /** One denoising step is done. `sigmas` is the whole schedule of this task, falling, so bars can be drawn to scale. */
   | {

@@ -27,6 +27,14 @@ export interface Track {
   readonly seed: number;
   /** Milliseconds by stage, with `load` and `total`. */
   readonly timings: Readonly<Record<string, number>>;
+  /** What the model planned before it began; absent where it does not plan. */
+  readonly plan?: {
+    readonly bpm: number;
+    readonly key: string;
+    readonly meter: string;
+    readonly chords: string;
+    readonly sections: readonly { readonly name: string; readonly start: number; readonly end: number }[];
+  };
   /** The track that this one was made from. */
   readonly parent?: string;
   readonly favourite: boolean;

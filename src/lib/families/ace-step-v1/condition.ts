@@ -9,7 +9,7 @@ import type { Sampling, Score, Task } from '../../task.ts';
 import { float32, ids, int64, scalar, type Tensor, type Value } from '../../tensor.ts';
 import { loadTokenizer } from '../../text/tokenizer.ts';
 import { latentRate, type AceStepConfig } from './config.ts';
-import { describePlan, frameControls, nanoCaption, planSong, speakerOf, type SongPlan } from './planner.ts';
+import { describePlan, formOf, frameControls, nanoCaption, planSong, speakerOf, type SongPlan } from './planner.ts';
 import { lyricPositions, relativeBuckets, ropeTables } from './positions.ts';
 
 type AceStep = Model<AceStepConfig>;
@@ -100,7 +100,10 @@ export class Conditioner {
     this.#model = model;
     this.#words = words;
     this.#plan = planOf(words, model.config);
-    if (this.#plan) model.report({ type: 'plan', ...describePlan(this.#plan) });
+    if (this.#plan) {
+      const sections = formOf(this.#plan, words.seconds);
+      model.report({ type: 'plan', ...describePlan(this.#plan), sections });
+    }
   }
 
   /** (1, N, D) */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describePlan, frameControls, nanoCaption, planSong, speakerOf } from './planner.ts';
+import { describePlan, formOf, frameControls, nanoCaption, planSong, speakerOf } from './planner.ts';
 import type { SongFields, SongPlan } from './planner.ts';
 import golden from './planner.golden.json' with { type: 'json' };
 
@@ -61,6 +61,19 @@ describe('planner', () => {
       const halfBarSeconds = (60 / plan.bpm) * (plan.meter / 2);
       expect(plan.sections).toHaveLength(plan.chords.length);
       expect(Math.abs(plan.chords.length * halfBarSeconds - seconds)).toBeLessThan(2 * halfBarSeconds + 1.5);
+    }
+  });
+
+  it('tells the form in time, without gaps, to the end of the song', () => {
+    for (const seconds of [1, 10, 60, 240]) {
+      const form = formOf(planSong({ ...song, seconds }), seconds);
+      expect(form[0]?.start).toBe(0);
+      expect(form.at(-1)?.end).toBe(seconds);
+      form.forEach(({ name, start, end }, i) => {
+        expect(end, name).toBeGreaterThan(start);
+        expect(start).toBe(i === 0 ? 0 : form[i - 1]?.end);
+        expect(name).not.toBe(form[i - 1]?.name);
+      });
     }
   });
 

@@ -5,7 +5,7 @@
  *
  * Chords are written bar by bar with spaces (and, if one likes, | , or -) between: "Am F C G"; a slash puts two chords in
  * a bar: "Am/F C G". A chord is a note, # or b, and one of: nothing or maj, m or min, dim, maj7, m7 or min7, 7, sus4, 5.
- * The bars repeat until the song ends.
+ * The bars repeat until the song ends, whatever its sections.
  */
 import { EngineError } from '../../errors.ts';
 import json from './planner-tables.json' with { type: 'json' };
@@ -153,7 +153,6 @@ export function planSong(fields: SongFields): SongPlan {
   const progressions = genre.progressions[mode];
   const verse = given ?? pick(progressions, verseDraw).map(bar);
   const chorus = given ?? (same < 0.4 ? verse : pick(progressions, chorusDraw).map(bar));
-  const tonicBar = given ? null : bar(1);
 
   const barSeconds = (meter * 60) / bpm;
   const excerpt = seconds < EXCERPT_SECONDS;
@@ -166,8 +165,9 @@ export function planSong(fields: SongFields): SongPlan {
   let inside = 0;
   const chords = names.flatMap((name, i) => {
     inside = i > 0 && names[i - 1] === name ? inside + 1 : 0;
+    if (given) return given[i % given.length]!; // what the user wrote goes on over the sections
     const loop = name === 'chorus' || name === 'bridge' || name === 'outro' ? chorus : verse;
-    return name === 'outro' && inside > 0 && tonicBar ? tonicBar : loop[inside % loop.length]!;
+    return name === 'outro' && inside > 0 ? bar(1) : loop[inside % loop.length]!;
   });
   const sections = names.flatMap((name) => [TABLES.sections.indexOf(name), TABLES.sections.indexOf(name)]);
   const loops = [...new Set([writeChords(verse), writeChords(chorus)])];
@@ -215,6 +215,22 @@ export function describePlan(plan: SongPlan): { bpm: number; key: string; meter:
     meter: `${plan.meter}/4`,
     chords: plan.loops.join(' | '),
   };
+}
+
+/** The sections in time, seconds: runs of half bars of one kind, from 0 to the end of the song. */
+export function formOf(
+  plan: SongPlan,
+  seconds: number,
+): readonly { readonly name: string; readonly start: number; readonly end: number }[] {
+  const halfBar = (plan.meter * 30) / plan.bpm;
+  const starts = plan.sections.flatMap((section, i) =>
+    section !== plan.sections[i - 1] && i * halfBar < seconds ? [{ section, start: i * halfBar }] : [],
+  );
+  return starts.map(({ section, start }, i) => ({
+    name: TABLES.sections[section]!,
+    start,
+    end: starts[i + 1]?.start ?? seconds,
+  }));
 }
 
 /** What the text encoder gets: the plan in the wording of training, then the rest of the prompt. */
