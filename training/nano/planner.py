@@ -14,7 +14,7 @@ Speaker layout (all zeros = nothing known):
 
 Chords are written bar by bar with spaces (and, if one likes, | , or -) between: "Am F C G"; a slash puts two chords in a
 bar: "Am/F C G". A chord is a note, # or b, and one of: nothing or maj, m or min, dim, maj7, m7 or min7, 7, sus4, 5.
-The bars repeat until the song ends.
+The bars repeat until the song ends, whatever its sections.
 """
 
 import json
@@ -380,7 +380,12 @@ def plan_song(
         inside = inside + 1 if i and sections[i - 1] == section else 0
         outro = SECTIONS[section] == "outro"
         current = loops[SECTIONS[section] in ("chorus", "bridge", "outro")]
-        codes += tonic_bar if outro and inside and not loop else current[inside % len(current)]
+        if loop:
+            codes += loop[i % len(loop)]  # what the user wrote goes on over the sections
+        elif outro and inside:
+            codes += tonic_bar
+        else:
+            codes += current[inside % len(current)]
     written = [write_chords(x) for x in loops]
     return Plan(
         bpm, genre.meter, pitch, mode, tuple(codes), tuple(s for s in sections for _ in (0, 1)),

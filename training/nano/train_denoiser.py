@@ -35,11 +35,11 @@ WARM_UP, DECAY_FROM, LAST_RATE = 60, 0.55, 0.03  # steps; fraction of the time; 
 ADAM_RATE, MUON_RATE, WEIGHT_DECAY = 1e-3, 0.02, 0.01
 EMA = 0.999
 VALIDATION_CLIPS, VALIDATION_LENGTH = 32, 129
-NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # quintic of Keller Jordan's Muon
+QUINTIC, QUINTIC_STEPS = (3.4445, -4.7750, 2.0315), 4  # of Muon; it takes five from a looser bound on the norm
 
 
 class Muon:
-    """Momentum whose matrices are orthogonalised by five Newton-Schulz steps (Jordan et al., 2024), batched by shape.
+    """Momentum whose matrices are orthogonalised before they are applied (Muon, Jordan et al. 2024), batched by shape.
 
     A fused projection such as qkv is a stack of square matrices: each is orthogonalised by itself.
     """
@@ -73,12 +73,15 @@ class Muon:
 
 def orthogonalise(matrices: Tensor) -> Tensor:
     """(B, m, n) -> the nearest matrices with singular values near 1, computed in bfloat16."""
-    a, b, c = NEWTON_SCHULZ
+    a, b, c = QUINTIC
     tall = matrices.shape[1] > matrices.shape[2]
-    x = matrices.transpose(1, 2) if tall else matrices
-    x = (x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)).bfloat16()
-    for _ in range(5):
-        gram = x @ x.transpose(1, 2)
+    x = (matrices.transpose(1, 2) if tall else matrices).bfloat16()
+    # The largest singular value is at most the root of the Gram matrix's norm, a tighter bound than the matrix's own norm.
+    gram = x @ x.transpose(1, 2)
+    bound = gram.float().norm(dim=(1, 2), keepdim=True) + 1e-14
+    x, gram = (x / bound.sqrt()).bfloat16(), (gram / bound).bfloat16()
+    for step in range(QUINTIC_STEPS):
+        gram = x @ x.transpose(1, 2) if step else gram
         x = a * x + (b * gram + c * gram @ gram) @ x
     return (x.transpose(1, 2) if tall else x).float()
 

@@ -1,0 +1,107 @@
+"""The graphs: shapes, batches, preconditioning, checkpoints."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+import checkpoint
+from captions import WORDS
+from codec import CHANNELS, ROWS
+from data import collate, no_conditions
+from model import Config, Nano, rope_tables, swap_pairs, time_features
+from planner import frame_controls, plan_song, speaker_of
+from sample import schedule
+from vocoder import Vocoder
+
+CONFIG = Config(words=len(WORDS), layers=2, feed_forward=64)
+
+
+def nano() -> Nano:
+    """With an output that is not zero, as it is before training."""
+    net = Nano(CONFIG).eval()
+    torch.nn.init.normal_(net.denoiser.output.weight, std=0.1)
+    net.denoiser.std.uniform_(0.3, 4)
+    return net
+
+
+def row(words: list[int], seed: int, latents: int) -> tuple:
+    plan = plan_song("funk", 12, seed)
+    return words, speaker_of(plan), *frame_controls(plan, latents)
+
+
+@torch.no_grad()
+def test_a_batch_is_its_graphs_one_by_one() -> None:
+    """Padding, masks and stacking change nothing: what is trained is what is exported."""
+    net, latents = nano(), 20
+    rows = [row([5, 9, 11], 1, latents), row([7], 2, latents), no_conditions(latents)]
+    batch = collate([torch.randn(latents, 256) for _ in rows], rows)
+    sigma = torch.tensor([0.9, 0.5, 0.1])
+    together = net(batch.latents, sigma, net.condition(*batch.conditions()))
+    cos, sin = rope_tables(latents, CONFIG.head, CONFIG.rope_theta)
+    for i, (words, *controls) in enumerate(rows):
+        speaker, phase, chord, section = (torch.from_numpy(c)[None] for c in controls)
+        text = net.text_encoder(torch.tensor([words]))
+        condition = net.condition_encoder(text, speaker)
+        k, v, pooled, frames = net.cross_kv(condition, phase, chord, section)
+        n = len(words) + 1
+        assert condition.shape == (1, n, 256) and pooled.shape == (1, 256) and frames.shape == (1, latents, 256)
+        assert k.shape == (2, 8, 32, n) and v.shape == (2, 8, n, 32)
+        features = time_features(sigma[i : i + 1])
+        alone = net.denoiser(batch.latents[i : i + 1], sigma[i : i + 1], features, k, v, pooled, frames, cos, sin)
+        assert alone.shape == (1, CHANNELS, ROWS, latents)
+        assert torch.allclose(alone[0], together[i], atol=1e-4)
+
+
+@torch.no_grad()
+def test_untrained_network_is_the_best_linear_denoiser() -> None:
+    """With a zero residual the loss on Gaussian data is what theory leaves: s^2 / ((1-sigma)^2 s^2 + sigma^2)."""
+    net = Nano(CONFIG).eval()
+    std = torch.linspace(0.2, 4, 256)
+    net.denoiser.std.copy_(std)
+    for sigma in (0.05, 0.5, 0.95):
+        rows = [no_conditions(400)]
+        batch = collate([torch.randn(400, 256) * std], rows)
+        noise = torch.randn_like(batch.latents)
+        x = (1 - sigma) * batch.latents + sigma * noise
+        velocity = net(x, torch.tensor([sigma]), net.condition(*batch.conditions()))
+        error = (velocity - (noise - batch.latents)).square().mean().item()
+        expected = (std**2 / ((1 - sigma) ** 2 * std**2 + sigma**2)).mean().item()
+        assert error == pytest.approx(expected, rel=0.03)
+
+
+def test_rope_convention() -> None:
+    cos, sin = rope_tables(8, 8, 10000)
+    assert torch.equal(cos[0], torch.ones(8)) and cos[3, 0] == cos[3, 4]  # half-concatenated
+    assert sin[1, 0] < 0 < sin[1, 5]  # minus on even columns, plus on odd ones
+    assert torch.equal(rope_tables(4, 8, 10000, first=4)[0], cos[4:])
+    assert swap_pairs(torch.arange(4)).tolist() == [1, 0, 3, 2]
+
+
+def test_schedule_is_the_familys() -> None:
+    sigmas = schedule(16, 3.0)
+    assert len(sigmas) == 17 and sigmas[0] == 1 and sigmas[-1] == 0
+    assert sigmas[15] == pytest.approx(8.9286e-3, rel=1e-3)
+    assert (sigmas[1:] < sigmas[:-1]).all()
+
+
+@torch.no_grad()
+def test_vocoder_keeps_shape_and_any_length() -> None:
+    net = Vocoder(width=32, layers=1)
+    for channels, frames in ((1, 16), (2, 24)):
+        mel, lin = torch.randn(channels, 128, frames), torch.randn(channels, 1025, frames)
+        re, im = torch.randn(2, channels, 1025, frames)
+        assert [x.shape for x in net(mel, lin, re, im)] == [(channels, 1025, frames)] * 2
+        assert net.wave(mel, lin, torch.randn(channels, frames * 512)).shape == (channels, frames * 512)
+
+
+@torch.no_grad()
+def test_checkpoint_restores_every_graph(tmp_path: Path) -> None:
+    modules = checkpoint.graphs(CONFIG)
+    weights = {f"{name}.{key}": w for name, m in modules.items() for key, w in m.state_dict().items()}
+    checkpoint.write(tmp_path, vars(CONFIG), weights)
+    config, restored = checkpoint.load(tmp_path)
+    assert config == CONFIG
+    for name, module in modules.items():
+        for key, w in module.state_dict().items():
+            assert torch.equal(w.half().float(), restored[name].state_dict()[key]), (name, key)

@@ -1,0 +1,151 @@
+"""Composer, captions, planner and the measures of the gates. Nothing here renders sound with FluidSynth."""
+
+import json
+import math
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import evaluate
+import planner
+from captions import WORD_IDS, caption, encode, split
+from compose import compose
+from features import LATENT_RATE, SAMPLE_RATE
+from genres import GENRES
+
+FAMILY = Path(__file__).parents[3] / "src" / "lib" / "families" / "ace-step-v1"
+SEEDS = range(60)
+
+
+def test_compositions_repeat_and_fill_their_plan() -> None:
+    for seed in SEEDS:
+        events, meta = compose(seed)
+        assert (events, meta) == compose(seed)
+        bars = len(meta["bar_sections"])
+        assert len(meta["chords"]) == 2 * bars == 2 * sum(n for _, _, n in meta["sections"])
+        assert 0 < meta["dur"] - bars * meta["meter"] * 60 / meta["bpm"] <= 1.5 + 1e-3
+        assert all(0 <= e[0] < meta["dur"] and 0 < e[2] < 128 and 0 < e[3] < 128 for e in events)
+        assert "drums" not in meta["inst"] or any(e[1] == 9 for e in events)
+
+
+def test_every_genre_composes() -> None:
+    for genre in GENRES:
+        events, meta = compose(1, 20, genre)
+        assert meta["genre"] == genre and len(events) > 20
+
+
+def test_captions_use_known_words_only() -> None:
+    rng = random.Random(0)
+    for seed in SEEDS:
+        meta = compose(seed)[1]
+        for text in (caption(meta), *(caption(meta, rng) for _ in range(5))):
+            assert all(word in WORD_IDS for word in split(text)), text
+        assert len(split(caption(meta))) <= 32
+
+
+def test_unknown_prompts_are_the_null_prompt() -> None:
+    assert encode("") == encode("xyzzy plugh") == [1]
+    assert encode("F# minor, 92 BPM") == [WORD_IDS[w] for w in ("f#", "minor", "92", "bpm")]
+
+
+def test_files_for_typescript_are_current() -> None:
+    def plain(x: object) -> object:
+        return json.loads(json.dumps(x))
+
+    assert json.loads((FAMILY / "planner-tables.json").read_text()) == plain(planner.tables())
+    assert json.loads((FAMILY / "planner.golden.json").read_text()) == plain(planner.golden())
+
+
+def test_planner_finds_the_composers_genre() -> None:
+    hits = [planner.plan_song(evaluate.task_of(m)["prompt"], 12, 0).genre == m["genre"] for m in metas()]
+    assert np.mean(hits) > 0.97
+
+
+def metas() -> list[dict]:
+    return [compose(seed)[1] for seed in SEEDS]
+
+
+def test_tasks_reach_the_plan_that_the_truth_expects() -> None:
+    for meta in metas():
+        task = evaluate.task_of(meta)
+        plan = planner.plan_song(**{k: task[k] for k in ("prompt", "seconds", "seed", "bpm", "key", "meter", "chords")})
+        assert (plan.bpm, plan.key, plan.mode, plan.meter) == (meta["bpm"], meta["keyi"], meta["mode"], meta["meter"])
+        asked = [code for bar in evaluate.asked_chords(meta) for code in bar]
+        assert list(plan.chords[: len(asked)]) == asked
+
+
+def test_a_composition_and_its_written_plan_give_the_same_frames() -> None:
+    meta = compose(4)[1]
+    plan = planner.plan_of(meta, start=5.0)
+    whole = planner.frame_controls(planner.plan_of(meta), 200)
+    later = planner.frame_controls(plan, 100)
+    shift = 5.0 * LATENT_RATE
+    assert abs(shift - round(shift)) > 0.1  # so that the test is about time, not about indices
+    i = 150
+    near = int(i - shift)
+    assert abs(whole[1][i] - later[1][near]) == 0 or whole[1][i + 1] == later[1][near]
+    speaker = planner.speaker_of(plan)
+    assert speaker[6] == 5.0 and speaker[16] == plan.chords[0] and speaker[264] == plan.sections[0]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"key": "H minor"}, "key must be a note"),
+        ({"meter": "5/4"}, "meter must be one of 3/4, 4/4"),
+        ({"chords": "Am Xyz"}, '"Xyz" is no chord'),
+        ({"chords": "A/B/C"}, "at most two chords"),
+        ({"bpm": 900}, "bpm must be 30 to 300"),
+    ],
+)
+def test_planner_refuses_by_name(fields: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        planner.plan_song("pop", 12, 0, **fields)
+
+
+def clicks(bpm: float) -> torch.Tensor:
+    wave = 0.001 * torch.randn(2, 12 * SAMPLE_RATE)
+    for beat in range(int(12 * bpm / 60)):
+        at = int(beat * 60 / bpm * SAMPLE_RATE)
+        wave[:, at : at + 2000] += 0.3 * torch.randn(2, 2000)[:, : wave.shape[1] - at]
+    return wave
+
+
+def test_tempo_is_heard() -> None:
+    for bpm in (72.0, 128.0):
+        wave = clicks(bpm)
+        mel = evaluate.log_mel(wave[:, : wave.shape[1] // 512 * 512]).flatten(0, 1)
+        found = evaluate.beat_of(mel)
+        assert evaluate.tempo_hit(found, bpm)
+        assert not evaluate.tempo_hit(found, bpm * 1.15)
+
+
+def test_key_and_chords_are_heard() -> None:
+    """Sines on the asked chords: the key is found, the share is near one, and falls when the chords are moved."""
+    meta = compose(5)[1]
+    n = 12 * SAMPLE_RATE
+    seconds = torch.arange(n) / SAMPLE_RATE
+    wave = torch.zeros(n)
+    half_bar = meta["meter"] * 30 / meta["bpm"]
+    for i, code in enumerate(code for bar in evaluate.asked_chords(meta) for code in bar):
+        inside = (seconds >= i * half_bar) & (seconds < (i + 1) * half_bar)
+        quality = evaluate.QUALITIES[evaluate.QUALITY_NAMES[(code - 1) // 12]]
+        for interval in quality:
+            note = 60 + (code - 1) % 12 + interval
+            wave += 0.1 * inside * torch.sin(2 * math.pi * 440 * 2 ** ((note - 69) / 12) * seconds)
+    chromagram = evaluate.chroma(torch.stack([wave, wave]))
+    assert evaluate.key_rank(chromagram, meta) < 3
+    assert evaluate.chord_share(chromagram, meta) > 0.8
+    assert evaluate.chord_share(chromagram, meta, transpose=1) < 0.4
+
+
+def test_silence_and_clipping_are_seen() -> None:
+    music = 0.1 * torch.randn(2, 4 * SAMPLE_RATE)
+    quiet, hard = music.clone(), music.clone()
+    quiet[:, SAMPLE_RATE : 2 * SAMPLE_RATE] = 0
+    hard[0, 1000:1010] = 1
+    assert [evaluate.is_silent(w) for w in (music, quiet)] == [False, True]
+    assert [evaluate.is_clipped(w) for w in (music, hard)] == [False, True]
