@@ -46,3 +46,125 @@ export function toStereo(pcm: Pcm): Pcm {
   });
   return { channels: [left, right], sampleRate };
 }
+
+/** One zoom level of a waveform: lowest, highest and root mean square value of every `samples` samples. */
+export interface PeakLevel {
+  readonly samples: number;
+  readonly min: Float32Array;
+  readonly max: Float32Array;
+  readonly rms: Float32Array;
+}
+
+/** Enough to draw a waveform at any zoom without its samples: levels from fine to coarse, channels together. */
+export interface Peaks {
+  readonly sampleRate: number;
+  readonly levels: readonly [PeakLevel, PeakLevel, PeakLevel];
+}
+
+/** Samples a point of the finest level: 21 ms at 48 kHz, 135 kB for four minutes. */
+const FINEST = 1024;
+/** Points that one point of the next level covers. */
+const COARSER = 8;
+
+export function peaksOf(pcm: Pcm): Peaks {
+  const fine = finestLevel(pcm);
+  const middle = coarserLevel(fine);
+  return { sampleRate: pcm.sampleRate, levels: [fine, middle, coarserLevel(middle)] };
+}
+
+function finestLevel({ channels }: Pcm): PeakLevel {
+  const length = channels[0]?.length ?? 0;
+  const level = emptyLevel(FINEST, Math.ceil(length / FINEST));
+  for (let i = 0; i < level.min.length; i++) {
+    const end = Math.min(length, (i + 1) * FINEST);
+    let min = Infinity;
+    let max = -Infinity;
+    let power = 0;
+    for (const samples of channels) {
+      for (let n = i * FINEST; n < end; n++) {
+        const x = samples[n]!;
+        if (x < min) min = x;
+        if (x > max) max = x;
+        power += x * x;
+      }
+    }
+    level.min[i] = min;
+    level.max[i] = max;
+    level.rms[i] = Math.sqrt(power / (channels.length * (end - i * FINEST)));
+  }
+  return level;
+}
+
+function coarserLevel(fine: PeakLevel): PeakLevel {
+  const level = emptyLevel(fine.samples * COARSER, Math.ceil(fine.min.length / COARSER));
+  for (let i = 0; i < level.min.length; i++) {
+    const from = i * COARSER;
+    const to = Math.min(fine.min.length, from + COARSER);
+    level.min[i] = Math.min(...fine.min.subarray(from, to));
+    level.max[i] = Math.max(...fine.max.subarray(from, to));
+    level.rms[i] = Math.sqrt(fine.rms.subarray(from, to).reduce((sum, x) => sum + x * x, 0) / (to - from));
+  }
+  return level;
+}
+
+const emptyLevel = (samples: number, points: number): PeakLevel => ({
+  samples,
+  min: new Float32Array(points),
+  max: new Float32Array(points),
+  rms: new Float32Array(points),
+});
+
+/** Samples from `start` to `end` seconds, copied. */
+export function trim({ channels, sampleRate }: Pcm, start: number, end: number): Pcm {
+  const [from, to] = [Math.max(0, Math.round(start * sampleRate)), Math.max(0, Math.round(end * sampleRate))];
+  return { channels: channels.map((samples) => samples.slice(from, to)), sampleRate };
+}
+
+/** A copy that rises from and falls to silence along a quarter sine, `fadeIn` and `fadeOut` seconds long. */
+export function fade({ channels, sampleRate }: Pcm, fadeIn: number, fadeOut: number): Pcm {
+  return {
+    sampleRate,
+    channels: channels.map((samples) => {
+      const out = samples.slice();
+      const rise = Math.min(out.length, Math.round(fadeIn * sampleRate));
+      const fall = Math.min(out.length, Math.round(fadeOut * sampleRate));
+      for (let n = 0; n < rise; n++) out[n]! *= quarterSine((n + 0.5) / rise);
+      for (let n = 0; n < fall; n++) out[out.length - 1 - n]! *= quarterSine((n + 0.5) / fall);
+      return out;
+    }),
+  };
+}
+
+/**
+ * `before` going over into `after` during `seconds` of both: constant power, right for sounds that are not copies of
+ * each other. Both have the same rate and channels.
+ */
+export function crossfade(before: Pcm, after: Pcm, seconds: number): Pcm {
+  const { sampleRate } = before;
+  if (after.sampleRate !== sampleRate || after.channels.length !== before.channels.length) {
+    throw new EngineError(
+      'bad-task',
+      `Only sounds of one rate and layout join: ${describe(before)} and ${describe(after)}. Convert one of them first.`,
+    );
+  }
+  const length = (pcm: Pcm): number => pcm.channels[0]?.length ?? 0;
+  const shared = Math.min(Math.round(seconds * sampleRate), length(before), length(after));
+  const start = length(before) - shared;
+  return {
+    sampleRate,
+    channels: before.channels.map((samples, c) => {
+      const next = after.channels[c]!;
+      const out = new Float32Array(start + next.length);
+      out.set(samples.subarray(0, start));
+      out.set(next, start);
+      for (let n = 0; n < shared; n++) {
+        const at = (n + 0.5) / shared;
+        out[start + n] = samples[start + n]! * quarterSine(1 - at) + next[n]! * quarterSine(at);
+      }
+      return out;
+    }),
+  };
+}
+
+const quarterSine = (x: number): number => Math.sin((Math.PI / 2) * x);
+const describe = ({ channels, sampleRate }: Pcm): string => `${sampleRate} Hz, ${channels.length} channels`;
