@@ -8,15 +8,19 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Host } from '../../src/engine/host.ts';
-import type { World } from '../../src/engine/host.ts';
+import type { Timings, World } from '../../src/engine/host.ts';
 import { openRuntime } from '../../src/engine/ort.ts';
 import { manifestUrls, openPack } from '../../src/engine/pack.ts';
 import type { Pack } from '../../src/engine/pack.ts';
 import { readAudio, readLatents } from '../../src/engine/songs.ts';
 import { EngineError } from '../../src/lib/errors.ts';
+import type { EngineEvent } from '../../src/lib/events.ts';
+import type { Made } from '../../src/lib/family.ts';
 import type { FileRef } from '../../src/lib/manifest.ts';
 import { NO_WISH, place } from '../../src/lib/placement.ts';
 import type { Capabilities, Wish } from '../../src/lib/placement.ts';
+import { checkTask } from '../../src/lib/task.ts';
+import type { Task } from '../../src/lib/task.ts';
 import { NATIVE_BUILDS, NODE_BUILDS } from './node-ort.ts';
 
 /** The repository's root, as a URL that ends in a slash. */
@@ -63,13 +67,41 @@ export async function openNodePack(model: string): Promise<Pack> {
   throw new EngineError('bad-task', `model must be one of ${known}, or a manifest.json (got ${model}).`);
 }
 
-/** A host for the pack; audio sources of tasks are paths of WAV files. */
-export async function openNodeHost(pack: Pack, wish: Wish = NO_WISH): Promise<Host> {
+/** A model that makes songs from tasks, as the page's engine does. */
+export interface NodeModel {
+  readonly pack: Pack;
+  readonly host: Host;
+  /** @throws EngineError */
+  generate(
+    input: unknown,
+    report: (event: EngineEvent) => void,
+  ): Promise<{ readonly task: Task; readonly made: readonly Made[]; readonly timings: Timings }>;
+  /** Size of the WebAssembly heap; null where there is none. */
+  heapBytes(): number | null;
+}
+
+/** Audio sources of tasks are paths of WAV files, LoRAs paths of their files. */
+export async function openNodeModel(model: string, wish: Wish = NO_WISH): Promise<NodeModel> {
+  const pack = await openNodePack(model);
   const placement = place(pack.manifest, nodeCapabilities(wish), wish);
   const builds = wish.provider === 'webgpu' ? NATIVE_BUILDS : NODE_BUILDS;
   const build = wish.provider === 'webgpu' ? 'webgpu' : 'wasm';
   const runtime = await openRuntime(builds, build, placement.threads);
-  const world: World = {
+  const host = new Host(pack.manifest, pack.config, placement, runtime, worldOf(pack));
+  return {
+    pack,
+    host,
+    heapBytes: runtime.heapBytes,
+    async generate(input, report) {
+      const task = { ...checkTask(input, pack.limits), model: pack.manifest.id };
+      const { value, timings } = await host.perform((model) => pack.family.generate(task, model), report);
+      return { task, made: value, timings };
+    },
+  };
+}
+
+function worldOf(pack: Pack): World {
+  return {
     read: (file) => readVerified(file, pack.url),
     asset: (path) => bytesOf(new URL(`public/data/${path}`, ROOT)),
     open: async ({ blob }) => readAudio(await bytesOf(pathToFileURL(blob))),
@@ -79,7 +111,6 @@ export async function openNodeHost(pack: Pack, wish: Wish = NO_WISH): Promise<Ho
       return existsSync(path) ? readLatents(await bytesOf(pathToFileURL(path))) : null;
     },
   };
-  return new Host(pack.manifest, pack.config, placement, runtime, world);
 }
 
 /** Where the latents of a song lie: song.wav -> song.latents.safetensors. */

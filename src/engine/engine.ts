@@ -139,12 +139,12 @@ export class Engine {
     this.#cancelled = false;
     try {
       const pack = await this.#pack(modelOf(input));
-      const task = checkTask(input, pack.limits);
+      const task = { ...checkTask(input, pack.limits), model: pack.manifest.id };
       const host = await this.#hostOf(pack, on);
       if (this.#cancelled) throw new EngineError('cancelled', 'The song was cancelled.');
       const { value, timings } = await host.perform((model) => pack.family.generate(task, model), on);
       const songs: Song[] = [];
-      for (const made of value) songs.push(await this.#store(made, on));
+      for (const made of value) songs.push(await this.#store(made, task, on));
       return { task, model: pack.manifest.id, songs, timings };
     } finally {
       this.#busy = false;
@@ -262,8 +262,9 @@ export class Engine {
   }
 
   /** A song that storage refuses is not lost: it goes to the page with a notice. */
-  async #store(made: Made, on: Listener): Promise<Song> {
-    const files = { audio: audioFile(made.pcm), latents: latentsFile(made.latents) };
+  async #store(made: Made, task: Task, on: Listener): Promise<Song> {
+    const settings = { task, seed: made.seed };
+    const files = { audio: audioFile(made.pcm, settings), latents: latentsFile(made.latents) };
     const facts = factsOf(made);
     try {
       const blobs = await this.#blobs();

@@ -116,8 +116,15 @@ const SHA256 = /^[0-9a-f]{64}$/;
 /** Relative, forward slashes, no way out of the pack's folder, nothing a URL would read as more than a path. */
 const PATH = /^(?!.*(?:^|\/)\.{1,2}(?:\/|$))[\w.-]+(?:\/[\w.-]+)*$/;
 
-const PRECISIONS = ['fp32', 'fp16', 'bf16', 'q8', 'q4f16', 'q4f32'] as const satisfies readonly Precision[];
-const PROVIDERS = ['webgpu', 'wasm'] as const satisfies readonly Provider[];
+export const PRECISIONS = [
+  'fp32',
+  'fp16',
+  'bf16',
+  'q8',
+  'q4f16',
+  'q4f32',
+] as const satisfies readonly Precision[];
+export const PROVIDERS = ['webgpu', 'wasm'] as const satisfies readonly Provider[];
 const HALVES = ['fp16', 'bf16'] as const;
 
 function fail(at: string, expected: string, got: unknown, hint = ''): never {
