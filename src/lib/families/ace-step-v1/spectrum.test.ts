@@ -71,13 +71,11 @@ describe('MelInverter', () => {
       const keepFrom = from === 0 ? 0 : from + reach;
       const keepTo = to === frames ? frames : to - reach;
       for (const name of ['lin', 're', 'im'] as const) {
-        let differing = 0;
-        for (let row = 0; row < 2 * BINS; row++) {
-          for (let t = keepFrom; t < keepTo; t++) {
-            if (part[name][row * (to - from) + t - from] !== whole[name][row * frames + t]) differing++;
-          }
-        }
-        expect(differing, `${name} of ${from}-${to}`).toBe(0);
+        const rows = (data: Float32Array, length: number, start: number): number[] =>
+          Array.from({ length: 2 * BINS }, (_, row) => row * length - start).flatMap((at) => [
+            ...data.subarray(at + keepFrom, at + keepTo),
+          ]);
+        expect(maxError(rows(part[name], to - from, from), rows(whole[name], frames, 0)), name).toBe(0);
       }
     }
   });
