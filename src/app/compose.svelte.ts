@@ -10,6 +10,7 @@ import { TEXT } from './text.ts';
 export interface Draft {
   readonly model: string;
   readonly prompt: string;
+  readonly negativePrompt: string;
   readonly lyrics: string;
   readonly instrumental: boolean;
   readonly seconds: number;
@@ -28,6 +29,7 @@ export interface Draft {
 export const EMPTY_DRAFT: Draft = {
   model: '',
   prompt: '',
+  negativePrompt: '',
   lyrics: '',
   instrumental: false,
   seconds: 0,
@@ -178,20 +180,23 @@ export class Compose {
   task(seed: number): Task {
     const { draft, limits, sampling } = this;
     if (!limits || !sampling) throw new Error('compose has no model yet');
-    const bpm = this.score('bpm');
+    // What the text says reaches the model with the text; the chips' own values count where it is silent.
+    const own = (field: ScoreField): string => (readScore(draft.prompt, field) === '' ? draft[field] : '');
+    const bpm = own('bpm');
     const hears = (field: 'bpm' | 'key' | 'meter' | 'chords'): boolean => limits.score.includes(field);
     return checkTask(
       {
         kind: 'text2music',
         model: draft.model,
         prompt: draft.prompt.trim(),
+        negativePrompt: draft.negativePrompt.trim(),
         lyrics: this.#lyrics(),
         seconds: draft.seconds,
         seeds: [seed],
         score: {
           bpm: hears('bpm') && bpm !== '' ? Number(bpm) : null,
-          key: hears('key') ? this.score('key') : '',
-          meter: hears('meter') ? this.score('meter') : '',
+          key: hears('key') ? own('key') : '',
+          meter: hears('meter') ? own('meter') : '',
           chords: hears('chords') ? draft.chords.trim() : '',
         },
         sampling,
@@ -214,6 +219,7 @@ export class Compose {
     this.complaints = {};
     this.set({
       prompt: task.prompt,
+      negativePrompt: task.negativePrompt,
       lyrics: task.lyrics,
       instrumental: limits.sings && task.lyrics === '',
       seconds: clamp(task.seconds, limits.seconds),

@@ -32,5 +32,5 @@ test('the newest measured song of the model sets the pace, and repeats itself ex
 test('without a measurement there is no estimate', () => {
   expect(rateOf([], 'nano', 0)).toBeNull();
   expect(rateOf([song(5, 'nano', { denoise: 1, sound: 1 })], 'nano', 6)).toBeNull();
-  expect(rateOf([song(5, 'nano', { denoise: 1, sound: 1, kept: 3 })], 'nano', 0)).toBeNull();
+  expect(rateOf([{ ...song(5, 'nano', { denoise: 1, sound: 1 }), stoppedAt: 3 }], 'nano', 0)).toBeNull();
 });

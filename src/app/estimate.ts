@@ -9,7 +9,7 @@ export interface Rate {
   readonly soundMs: number;
 }
 
-type Measured = Pick<Track, 'model' | 'createdAt' | 'seconds' | 'task' | 'timings'>;
+type Measured = Pick<Track, 'model' | 'createdAt' | 'seconds' | 'task' | 'timings' | 'stoppedAt'>;
 
 /** Of the newest finished song of this model since `since` (epoch milliseconds); null when there is none. */
 export function rateOf(tracks: readonly Measured[], model: string, since: number): Rate | null {
@@ -17,7 +17,7 @@ export function rateOf(tracks: readonly Measured[], model: string, since: number
     const { denoise, sound } = track.timings;
     const passes = passesOf(track.task.sampling) * track.seconds;
     // A song that was stopped and kept is shorter in steps than its task says; its rate would flatter.
-    if (track.model !== model || track.createdAt < since || 'kept' in track.timings) continue;
+    if (track.model !== model || track.createdAt < since || track.stoppedAt !== undefined) continue;
     if (!denoise || !sound || !(passes > 0)) continue;
     return { passMs: denoise / passes, soundMs: sound / track.seconds };
   }

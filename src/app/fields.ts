@@ -177,6 +177,12 @@ export function presetSampling(limits: TaskLimits, preset: string): Sampling {
   return { ...limits.sampling, ...part, guidance: { ...limits.sampling.guidance, ...guidance } };
 }
 
+/** Names of the presets, the quickest first. */
+export const presetsByEffort = (limits: TaskLimits): readonly string[] =>
+  Object.keys(limits.presets).toSorted(
+    (a, b) => presetSampling(limits, a).steps - presetSampling(limits, b).steps,
+  );
+
 /** True where `sampling` says something else than `base` in this row. */
 export const differs = (field: Field, sampling: Sampling, base: Sampling): boolean =>
   String(field.get(sampling)) !== String(field.get(base));

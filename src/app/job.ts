@@ -8,6 +8,9 @@ import type { Task } from '../lib/task.ts';
 
 export type JobState = 'waiting' | 'running' | 'done' | 'failed' | 'cancelled';
 
+/** What the model decided before it began. */
+export type Plan = Omit<EngineEvent & { readonly type: 'plan' }, 'type'>;
+
 export interface JobError {
   readonly code: ErrorCode;
   readonly message: string;
@@ -39,12 +42,7 @@ export interface Job {
   readonly left: number | null;
   /** What the user asked of a running job. */
   readonly ending: null | 'keep' | 'cancel';
-  readonly plan: {
-    readonly bpm: number;
-    readonly key: string;
-    readonly meter: string;
-    readonly chords: string;
-  } | null;
+  readonly plan: Plan | null;
   readonly notices: readonly string[];
   readonly error: JobError | null;
   /** The song that came of it. */
@@ -115,8 +113,8 @@ export function reduceJob(job: Job, action: JobAction, now: number): Job {
     case 'schedule':
       return { ...job, sigmas: action.sigmas };
     case 'plan': {
-      const { bpm, key, meter, chords } = action;
-      return { ...job, plan: { bpm, key, meter, chords } };
+      const { type: _, ...plan } = action;
+      return { ...job, plan };
     }
     case 'step':
       return settled(

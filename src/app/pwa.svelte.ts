@@ -3,7 +3,7 @@
  * browser's installation, and tells of a waiting version with the event `cadenza:update` on the window. A new version
  * takes over only when `apply` is called, which the app does when no song is being made.
  */
-import type { PageMessage, PrecacheAnswer } from '../sw.ts';
+import type { PageMessage, PrecacheAnswer } from '../lib/offline.ts';
 
 /** Not in TypeScript's library: Chromium's offer to install. */
 interface InstallPrompt extends Event {

@@ -82,8 +82,18 @@ describe('the device in words', () => {
       userAgent: 'UA',
       log: ['12:00 host ready'],
     });
-    for (const part of ['UA', 'large: webgpu fp16. large', 'attention fp16: wrong, error 0.3 (off)', '12:00 host ready'])
+    for (const part of [
+      'UA',
+      'large: webgpu fp16. large',
+      'attention fp16: wrong, error 0.3 (off)',
+      '12:00 host ready',
+    ])
       expect(text).toContain(part);
-    expect(adapterName({ ...(GPU.gpu as NonNullable<Capabilities['gpu']>), adapter: { vendor: '', architecture: '', device: '', description: '' } })).toBe('');
+    expect(
+      adapterName({
+        ...(GPU.gpu as NonNullable<Capabilities['gpu']>),
+        adapter: { vendor: '', architecture: '', device: '', description: '' },
+      }),
+    ).toBe('');
   });
 });

@@ -40,6 +40,17 @@ export function summary(placement: Placement, caps: Capabilities): Summary {
   };
 }
 
+/** The reason that all graphs share, and those that have another one. */
+export function reasons(placement: Placement): {
+  readonly shared: string;
+  readonly others: Readonly<Record<string, string>>;
+} {
+  const graphs = Object.entries(placement.graphs);
+  const shared = graphs[0]?.[1].why ?? '';
+  const others = graphs.filter(([, { why }]) => why !== shared).map(([name, { why }]) => [name, why]);
+  return { shared, others: Object.fromEntries(others) as Record<string, string> }; // pairs of strings
+}
+
 export type RungState = 'inUse' | 'possible' | 'unavailable';
 
 /** The ways to run, best first. */
@@ -80,17 +91,24 @@ export function abilities(
 ): readonly { readonly label: string; readonly value: string; readonly good: boolean }[] {
   const yesNo = (good: boolean): { value: string; good: boolean } => ({ value: good ? T.yes : T.no, good });
   const { gpu } = caps;
-  const has = (feature: string): { value: string; good: boolean } => yesNo(gpu?.features.includes(feature) ?? false);
+  const has = (feature: string): { value: string; good: boolean } =>
+    yesNo(gpu?.features.includes(feature) ?? false);
+  // Without a GPU its details would only repeat that it is not there.
+  const ofGpu = gpu
+    ? [
+        { label: T.rows.f16, ...has('shader-f16') },
+        { label: T.rows.subgroups, ...has('subgroups') },
+        { label: T.rows.buffer, value: size(gpu.maxBufferBytes), good: true },
+        { label: T.rows.binding, value: size(gpu.maxBindingBytes), good: true },
+      ]
+    : [];
   return [
     { label: TEXT.badge.webgpu, ...yesNo(gpu !== null) },
+    ...ofGpu,
     { label: T.rows.isolated, ...yesNo(caps.isolated) },
-    { label: T.rows.f16, ...has('shader-f16') },
     { label: T.rows.jspi, ...yesNo(caps.jspi) },
-    { label: T.rows.subgroups, ...has('subgroups') },
     { label: T.rows.simd, ...yesNo(caps.simd) },
-    { label: T.rows.buffer, value: gpu ? size(gpu.maxBufferBytes) : '–', good: gpu !== null },
     { label: T.rows.cores, value: String(caps.cores), good: caps.cores > 1 },
-    { label: T.rows.binding, value: gpu ? size(gpu.maxBindingBytes) : '–', good: gpu !== null },
     {
       label: T.rows.threads,
       value: page.threads === null ? '–' : String(page.threads),

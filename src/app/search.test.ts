@@ -1,7 +1,11 @@
 import { expect, test } from 'vitest';
 import { found } from './search.ts';
 
-const song = (title: string, prompt: string, more: Partial<{ seed: number; favourite: boolean; seconds: number }> = {}) => ({
+const song = (
+  title: string,
+  prompt: string,
+  more: Partial<{ seed: number; favourite: boolean; seconds: number }> = {},
+) => ({
   title,
   createdAt: title.length,
   seconds: 10,
@@ -9,7 +13,11 @@ const song = (title: string, prompt: string, more: Partial<{ seed: number; favou
   model: 'nano',
   favourite: false,
   ...more,
-  task: { prompt, lyrics: '[verse]\nHarbour lights', score: { bpm: 92, key: 'D major', meter: '', chords: '' } },
+  task: {
+    prompt,
+    lyrics: '[verse]\nHarbour lights',
+    score: { bpm: 92, key: 'D major', meter: '', chords: '' },
+  },
 });
 
 const SONGS = [
@@ -18,8 +26,11 @@ const SONGS = [
   song('Zebra crossing', 'funk, slap bass'),
 ];
 
-const titles = (query: string, sort: Parameters<typeof found>[1]['sort'] = 'title', favourites = false): string[] =>
-  found(SONGS, { query, sort, favourites }).map(({ title }) => title);
+const titles = (
+  query: string,
+  sort: Parameters<typeof found>[1]['sort'] = 'title',
+  favourites = false,
+): string[] => found(SONGS, { query, sort, favourites }).map(({ title }) => title);
 
 test('every word must be somewhere: title, style, lyrics, seed, key', () => {
   expect(titles('')).toHaveLength(3);

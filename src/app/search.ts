@@ -21,12 +21,17 @@ export interface Search {
   readonly favourites: boolean;
 }
 
-export function found<T extends Searched>(tracks: readonly T[], { query, sort, favourites }: Search): readonly T[] {
+export function found<T extends Searched>(
+  tracks: readonly T[],
+  { query, sort, favourites }: Search,
+): readonly T[] {
   const words = fold(query)
     .split(/\s+/u)
     .filter((word) => word !== '');
   return tracks
-    .filter((track) => (!favourites || track.favourite) && words.every((word) => textOf(track).includes(word)))
+    .filter(
+      (track) => (!favourites || track.favourite) && words.every((word) => textOf(track).includes(word)),
+    )
     .toSorted(ORDER[sort]);
 }
 

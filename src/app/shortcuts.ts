@@ -57,7 +57,12 @@ const COMMAND: Readonly<Record<string, Does>> = {
 function taken(target: EventTarget | null, key: string): boolean {
   if (!(target instanceof HTMLElement)) return false;
   if (target.closest('dialog')) return true;
-  if (target.isContentEditable || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement) return true;
+  if (
+    target.isContentEditable ||
+    target instanceof HTMLTextAreaElement ||
+    target instanceof HTMLSelectElement
+  )
+    return true;
   if (target instanceof HTMLInputElement) {
     const typed = !['range', 'checkbox', 'radio'].includes(target.type);
     return typed || key.startsWith('Arrow') || key === 'Home' || key === 'End' || key === ' ';

@@ -268,36 +268,38 @@ export class Studio {
       if (this.busy) this.toasts.show({ text: wait });
       else this.pwa.apply();
     };
-    this.toasts.show({ text: TEXT.update.ready, action: { label: TEXT.update.now, run: apply }, sticky: true });
+    this.toasts.show({
+      text: TEXT.update.ready,
+      action: { label: TEXT.update.now, run: apply },
+      sticky: true,
+    });
     this.toasts.say(TEXT.update.ready);
   }
 
   async #take(job: Job, result: Result): Promise<void> {
     const now = this.jobs.find(({ id }) => id === job.id) ?? job;
-    const kept = now.ending === 'keep' && now.step < now.steps ? { kept: now.step } : {};
-    let last: Track | null = null;
-    for (const song of result.songs) {
-      const { unstored, ...facts } = song;
-      last = {
-        ...facts,
-        id: crypto.randomUUID(),
-        createdAt: Date.now(),
-        title: job.title,
-        task: { ...result.task, seeds: [song.seed] },
-        model: result.model,
-        timings: { ...result.timings, ...kept },
-        favourite: false,
-      };
-      await this.shelf.add(last, unstored);
-    }
+    const stopped = now.ending === 'keep' && now.step < now.steps;
+    const tracks = result.songs.map(({ unstored: _, ...facts }): Track => ({
+      ...facts,
+      id: crypto.randomUUID(),
+      createdAt: Date.now(),
+      title: job.title,
+      task: { ...result.task, seeds: [facts.seed] },
+      model: result.model,
+      timings: result.timings,
+      ...(stopped && { stoppedAt: now.step }),
+      ...(now.plan && { plan: now.plan }),
+      favourite: false,
+    }));
+    for (const [i, track] of tracks.entries()) await this.shelf.add(track, result.songs[i]?.unstored ?? {});
+    const last = tracks.at(-1);
     this.#act(job.id, { type: 'done', track: last?.id ?? null });
     this.toasts.say(TEXT.live.ready(job.title));
     if (!last) return;
     if (!this.player.playing) await this.show(last, false);
-    const track = last;
     this.toasts.show({
       text: TEXT.toast.ready(job.title),
-      action: { label: TEXT.toast.play, run: () => void this.show(track, true) },
+      action: { label: TEXT.toast.play, run: () => void this.show(last, true) },
     });
   }
 

@@ -1,11 +1,16 @@
 /** Peaks as the worker made them, at the resolution that a drawing needs. */
 import type { Peaks } from '../lib/audio/pcm.ts';
 
+export interface Envelope {
+  readonly high: Float32Array;
+  readonly low: Float32Array;
+  readonly rms: Float32Array;
+}
+
 /** The finest level: what a full-width waveform is drawn from. */
-export function envelope(peaks: Peaks): { readonly high: Float32Array; readonly low: Float32Array; readonly rms: Float32Array } {
-  const finest = peaks.levels.toSorted((a, b) => b.max.length - a.max.length)[0];
-  const none = new Float32Array(0);
-  return { high: finest?.max ?? none, low: finest?.min ?? none, rms: finest?.rms ?? none };
+export function envelope(peaks: Peaks): Envelope {
+  const { max, min, rms } = peaks.levels[0];
+  return { high: max, low: min, rms };
 }
 
 /** `count` heights, 0..1: the largest excursion in each part of the song. */
@@ -15,7 +20,8 @@ export function bars(peaks: Peaks, count: number): readonly number[] {
     const from = Math.floor((i / count) * high.length);
     const to = Math.max(from + 1, Math.floor(((i + 1) / count) * high.length));
     let most = 0;
-    for (let k = from; k < Math.min(to, high.length); k++) most = Math.max(most, high[k] ?? 0, -(low[k] ?? 0));
+    for (let k = from; k < Math.min(to, high.length); k++)
+      most = Math.max(most, high[k] ?? 0, -(low[k] ?? 0));
     return Math.min(1, most);
   });
 }

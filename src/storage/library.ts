@@ -27,6 +27,8 @@ export interface Track {
   readonly seed: number;
   /** Milliseconds by stage, with `load` and `total`. */
   readonly timings: Readonly<Record<string, number>>;
+  /** The step after which the user stopped and kept it; absent where all were made. */
+  readonly stoppedAt?: number;
   /** What the model planned before it began; absent where it does not plan. */
   readonly plan?: {
     readonly bpm: number;
