@@ -7,8 +7,8 @@ import type { Plugin } from 'vite';
 import { defineConfig } from 'vitest/config';
 import { ISOLATION } from './scripts/headers.mjs';
 
-/** Fetched by the engine when it needs them: WebAssembly and its glue, model packs, tables. */
-const ENGINE_FILES = /^(models|data)\/|^assets\/(ort-wasm-|.*\.wasm$)/;
+/** Big, and fetched by the engine when it needs them: WebAssembly, model packs, tables. */
+const ENGINE_FILES = /^(models|data)\/|\.wasm$/;
 /** Never asked for by the page: notes and licences beside fonts and models. */
 const NOT_FETCHED = /\.(md|txt)$/;
 

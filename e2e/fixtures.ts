@@ -138,7 +138,7 @@ export class Studio {
     this.page = page;
     this.url = url;
     this.compose = page.getByRole('form', { name: TEXT.compose.region });
-    this.style = this.compose.getByLabel(new RegExp(`^${TEXT.compose.style}`));
+    this.style = this.compose.getByRole('textbox', { name: new RegExp(`^${TEXT.compose.style}`) });
     this.song = page.getByRole('region', { name: TEXT.song.region });
     this.queue = page.getByRole('complementary', { name: TEXT.queue.region });
     this.generate = this.compose.locator('button.generate');
