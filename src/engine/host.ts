@@ -39,6 +39,8 @@ export interface GraphStatistics {
   readonly peakBytes: number;
   readonly runs: number;
   readonly ms: number;
+  /** Shapes of the inputs of the latest run. */
+  readonly dims: Readonly<Record<string, readonly number[]>>;
 }
 
 /** What is known of one graph while the host lives. */
@@ -49,6 +51,7 @@ interface Slot {
   peakBytes: number;
   runs: number;
   ms: number;
+  dims: GraphStatistics['dims'];
 }
 
 /** The task in hand. */
@@ -78,7 +81,7 @@ export class Host<C = unknown> implements Model<C> {
     this.#slots = new Map(
       Object.entries(placement.graphs).map(([name, placed]) => [
         name,
-        { placed, session: null, kept: [], peakBytes: 0, runs: 0, ms: 0 },
+        { placed, session: null, kept: [], peakBytes: 0, runs: 0, ms: 0, dims: {} },
       ]),
     );
   }
@@ -181,6 +184,7 @@ export class Host<C = unknown> implements Model<C> {
         peakBytes: slot.peakBytes,
         runs: slot.runs,
         ms: slot.ms,
+        dims: slot.dims,
       };
     });
   }
@@ -215,8 +219,9 @@ export class Host<C = unknown> implements Model<C> {
     const outputs = await session.run(feeds);
     slot.ms += performance.now() - start;
     slot.runs += 1;
-    const given = this.#spec(graph).inputs.flatMap((name) => feeds[name] ?? []);
-    const moved = bytesOf(given) + bytesOf(Object.values(outputs));
+    const given = Object.entries(feeds).filter(([name]) => this.#spec(graph).inputs.includes(name));
+    slot.dims = Object.fromEntries(given.map(([name, { dims }]) => [name, dims]));
+    const moved = bytesOf([...given.map(([, value]) => value), ...Object.values(outputs)]);
     slot.peakBytes = Math.max(slot.peakBytes, slot.placed.variant.needs.memoryBytes + moved);
     slot.kept = slot.kept.filter(({ disposed }) => !disposed);
     for (const output of Object.values(outputs)) if ('dispose' in output) slot.kept.push(output);

@@ -31,11 +31,17 @@ export class EngineError extends Error {
 export function asEngineError(thrown: unknown): EngineError {
   if (thrown instanceof EngineError) return thrown;
   if (thrown instanceof Error) {
-    const code = thrown.name in ERRORS ? (thrown.name as ErrorCode) : 'bug'; // `in` just proved the cast
+    const known = Object.keys(ERRORS) as ErrorCode[]; // the keys are the codes
+    const code = known.find((name) => name === thrown.name) ?? (isAllocation(thrown) ? 'memory' : 'bug');
     return new EngineError(code, thrown.message, { cause: thrown });
   }
   return new EngineError('bug', String(thrown));
 }
+
+/** Typed arrays that do not fit: the words of Chromium, Firefox and Safari in turn. */
+const isAllocation = ({ name, message }: Error): boolean =>
+  (name === 'RangeError' || name === 'InternalError') &&
+  /allocation failed|allocation size overflow|out of memory/i.test(message);
 
 /** Our own assumptions; a failure is a fault of the program, never of the user. */
 export function assert(condition: unknown, message: string): asserts condition {
