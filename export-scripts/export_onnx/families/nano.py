@@ -149,7 +149,7 @@ def _config(stored: dict[str, Any]) -> dict[str, Any]:
             "omega": 0,
             "guidance": {
                 "type": "cfg", "scale": sampling["guidance"], "textScale": 0, "lyricScale": 0,
-                "interval": sampling.get("interval", 1), "decay": 0, "minScale": 1,
+                "interval": sampling["guidanceInterval"], "decay": 0, "minScale": 1,
             },
             "erg": {"tag": False, "lyric": False, "diffusion": False},
             "ossSteps": [],
