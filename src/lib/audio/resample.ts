@@ -75,8 +75,8 @@ export class Resampler {
     held.set(samples, this.held.length);
     this.held = held;
     this.received += samples.length;
-    // Output q reads up to input floor(q/n)·o + first + taps - 1 < (q·o)/n + reach + 1.
-    const ready = Math.floor(((this.received - this.taps / 2 - 1) * this.n) / this.o);
+    // Output q reads up to input floor(q/n)·o + first + taps - 1, which is below q·o/n + taps/2 + 1.
+    const ready = Math.floor(((this.received - this.taps / 2 - 2) * this.n) / this.o);
     return this.produce(Math.max(this.made, ready));
   }
 

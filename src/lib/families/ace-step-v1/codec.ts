@@ -56,7 +56,8 @@ export interface DecodeOptions {
 
 /**
  * Latents (1, channels, rows, T) of a sound. The reference pads with silence to whole latents, so what comes back from
- * `decodeLatents` may be up to 93 ms longer than the source.
+ * `decodeLatents` may be up to 93 ms longer than the source. Sources longer than one window are encoded in windows,
+ * where the reference takes any length at once: its attention then hears the whole song, but needs gigabytes for it.
  */
 export async function encodeAudio(pcm: Pcm, model: AceStep): Promise<Tensor> {
   const { config } = model;
