@@ -41,7 +41,8 @@ QUINTIC, QUINTIC_STEPS = (3.4445, -4.7750, 2.0315), 4  # of Muon; it takes five 
 class Muon:
     """Momentum whose matrices are orthogonalised before they are applied (Muon, Jordan et al. 2024), batched by shape.
 
-    A fused projection such as qkv is a stack of square matrices: each is orthogonalised by itself.
+    A fused projection such as qkv is a stack of square matrices: each is orthogonalised by itself. Of several processes
+    each does its share of the matrices.
     """
 
     def __init__(self, parameters: list[Tensor], rate: float, momentum: float = 0.95) -> None:
@@ -53,22 +54,28 @@ class Muon:
             self.groups.setdefault(tuple(p.shape), []).append(i)
 
     @torch.no_grad()
-    def step(self, factor: float) -> None:
-        for shape, members in self.groups.items():
-            updates = []
-            for i in members:
-                gradient = self.parameters[i].grad
-                self.buffers[i].mul_(self.momentum).add_(gradient)
-                updates.append(gradient + self.momentum * self.buffers[i])
-            rows, columns = shape
-            stacked = torch.stack(updates)
-            if rows % columns == 0 and rows > columns:
-                stacked = stacked.view(-1, columns, columns)
-                rows = columns
-            scale = max(1.0, rows / columns) ** 0.5
-            for i, update in zip(members, orthogonalise(stacked).view(len(members), *shape), strict=True):
-                p = self.parameters[i]
-                p.mul_(1 - self.rate * factor * WEIGHT_DECAY).add_(update, alpha=-self.rate * factor * scale)
+    def step(self, factor: float, rank: int = 0, world: int = 1) -> None:
+        for p, buffer in zip(self.parameters, self.buffers, strict=True):
+            buffer.mul_(self.momentum).add_(p.grad)
+        updates = []
+        for (rows, columns), members in self.groups.items():
+            stack = torch.stack([self.parameters[i].grad + self.momentum * self.buffers[i] for i in members])
+            if rows % columns == 0:
+                stack = stack.view(-1, columns, columns)
+            update = torch.zeros_like(stack)
+            update[rank::world] = orthogonalise(stack[rank::world])
+            updates.append(update)
+        if world > 1:
+            flat = torch.cat([u.flatten() for u in updates])
+            dist.all_reduce(flat)
+            parts = flat.split([u.numel() for u in updates])
+            updates = [part.view_as(u) for part, u in zip(parts, updates, strict=True)]
+        for members, update in zip(self.groups.values(), updates, strict=True):
+            scale = max(1.0, update.shape[1] / update.shape[2]) ** 0.5
+            for i, u in zip(members, update.view(len(members), *self.parameters[members[0]].shape), strict=True):
+                self.parameters[i].mul_(1 - self.rate * factor * WEIGHT_DECAY).add_(
+                    u, alpha=-self.rate * factor * scale
+                )
 
 
 def orthogonalise(matrices: Tensor) -> Tensor:
@@ -236,7 +243,7 @@ def main() -> None:
             average_gradients([p for _, p in named], world)
         nn.utils.clip_grad_norm_([p for _, p in named], 1.0)
         adam.step()
-        muon.step(factor)
+        muon.step(factor, rank, world)
         step += 1
         losses.append(loss.item())
         with torch.no_grad():
