@@ -21,6 +21,7 @@ export class Pwa {
   offlineReady = $state(false);
   #prompt: InstallPrompt | null = null;
   #registration: ServiceWorkerRegistration | null = null;
+  #registering: Promise<void> | null = null;
   /** This tab asked for the new version: it reloads when that takes over. Other tabs keep what they run. */
   #applying = false;
 
@@ -48,7 +49,7 @@ export class Pwa {
     // The development server has no service worker.
     if ('serviceWorker' in navigator && import.meta.env.PROD) {
       navigator.serviceWorker.addEventListener('controllerchange', () => this.#taken(), { signal });
-      this.#register().catch(() => undefined); // denied (private window): the app works without, online
+      this.#registering = this.#register().catch(() => undefined); // denied: the app works without, online
     }
     return () => off.abort();
   }
@@ -68,8 +69,10 @@ export class Pwa {
 
   /** Keeps these files for later without a network. Resolves when they are there; rejects with the worker's words. */
   async keep(urls: readonly string[]): Promise<void> {
-    const worker = navigator.serviceWorker?.controller;
-    if (!worker) return;
+    await this.#registering;
+    if (!this.#registration) return;
+    // On the first visit this is where the worker is still fetching the shell.
+    const { active } = await navigator.serviceWorker.ready;
     const { port1, port2 } = new MessageChannel();
     try {
       await new Promise<void>((resolve, reject) => {
@@ -77,7 +80,7 @@ export class Pwa {
           if (data.type === 'ready') resolve();
           if (data.type === 'failed') reject(new Error(data.message));
         };
-        worker.postMessage({ type: 'precache', urls } satisfies PageMessage, [port2]);
+        active?.postMessage({ type: 'precache', urls } satisfies PageMessage, [port2]);
       });
       this.offlineReady = true;
     } finally {

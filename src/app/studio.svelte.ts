@@ -253,7 +253,7 @@ export class Studio {
 
   /** Without a service worker, or without a network, this comes to nothing, and the Device page says "not yet". */
   async #keepOffline(): Promise<void> {
-    if (!navigator.serviceWorker?.controller || this.device.trouble) return;
+    if (this.device.trouble) return;
     try {
       await this.pwa.keep(await this.#client.call((engine) => engine.offlineUrls()));
     } catch (thrown) {
