@@ -1,6 +1,6 @@
 """Golden vectors of the sound modules, from torch:  .venv/bin/python scripts/golden/audio.py  (2 s)
 
-Writes src/lib/audio/{mel,resample}.golden.json. Inputs are not stored: both sides make the same noise (fixtures.ts).
+Writes src/lib/audio/{mel,resample}.golden.json. Inputs are not stored: both sides make the same noise (signals.ts).
 The definitions below are written down from the papers' and torch's documented formulas, dense and slow, so that they
 share no shortcut with the TypeScript.
 """
@@ -17,7 +17,7 @@ OUT = Path(__file__).resolve().parents[2] / "src/lib/audio"
 
 
 def noise(length: int, seed: int) -> torch.Tensor:
-    """The generator of fixtures.ts: uniform in -1..1."""
+    """The generator of signals.ts: uniform in -1..1."""
     out = np.empty(length)
     for i in range(length):
         seed = (seed * 1664525 + 1013904223) % 2**32
@@ -38,7 +38,7 @@ def mel_matrix() -> torch.Tensor:
     edges = [to_hz(m) for m in np.linspace(to_mel(40), to_mel(16000), 130)]
     hz = np.linspace(0, 22050, 1025)
     rows = []
-    for left, centre, right in zip(edges, edges[1:], edges[2:]):
+    for left, centre, right in zip(edges[:-2], edges[1:-1], edges[2:], strict=True):
         triangle = np.minimum((hz - left) / (centre - left), (right - hz) / (right - centre))
         rows.append(np.maximum(0, triangle) * 2 / (right - left))
     return torch.tensor(np.array(rows))

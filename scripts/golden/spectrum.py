@@ -1,4 +1,6 @@
-"""Golden vectors of nano's mel inversion, from its training code:  .venv/bin/python scripts/golden/spectrum.py  (3 s)
+"""Golden vectors of nano's mel inversion, from its training code (3 s):
+
+    PYTHONPATH=training/nano .venv/bin/python scripts/golden/spectrum.py
 
 Writes src/lib/families/ace-step-v1/spectrum.golden.safetensors: a log-mel of two channels and each stage's result.
 Magnitudes are inverted in float64: neighbouring bins often agree to 7 digits, and in float32 it is chance which one is
@@ -6,18 +8,14 @@ a peak.
 """
 
 import math
-import sys
 from pathlib import Path
 
 import torch
+import vocoder
+from features import HOP, SAMPLE_RATE, istft, log_mel, stft
 from safetensors.torch import save_file
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "training/nano"))
-
-import vocoder  # noqa: E402
-from features import HOP, SAMPLE_RATE, istft, log_mel, stft  # noqa: E402
-
+OUT = Path(__file__).resolve().parents[2] / "src/lib/families/ace-step-v1/spectrum.golden.safetensors"
 FRAMES = 12
 SHOWN = [0, 5, 11]  # frames whose magnitudes are stored
 
@@ -49,7 +47,4 @@ for name, snap in (("tempered", vocoder.SNAP_BELOW_HZ), ("recorded", 0.0)):
 spectrum = stft(out["tempered.first"])
 noisy = spectrum * (1 + 0.1 * torch.sin(torch.arange(FRAMES)))  # no longer any wave's spectrum
 out |= {"wave": istft(noisy)}
-save_file(
-    {name: x.float().contiguous() for name, x in out.items()},
-    str(ROOT / "src/lib/families/ace-step-v1/spectrum.golden.safetensors"),
-)
+save_file({name: x.float().contiguous() for name, x in out.items()}, str(OUT))

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { RealFft } from './fft.ts';
-import { noise } from '../../../scripts/golden/fixtures.ts';
+import { noise } from '../../../scripts/golden/signals.ts';
 
 /** The definition, O(n²). */
 function dft(x: Float64Array): { re: number; im: number }[] {

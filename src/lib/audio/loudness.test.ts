@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { amplitude, sine } from '../../../scripts/golden/fixtures.ts';
+import { amplitude, sine } from '../../../scripts/golden/signals.ts';
 import {
   highPass,
   integratedLoudness,

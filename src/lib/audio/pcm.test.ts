@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { maxError, noise, sine } from '../../../scripts/golden/fixtures.ts';
+import { maxError } from '../../../scripts/golden/read.ts';
+import { noise, sine } from '../../../scripts/golden/signals.ts';
 import { crossfade, fade, peaksOf, secondsOf, toStereo, trim } from './pcm.ts';
 
 const one = (...values: number[]) => Float32Array.from(values);

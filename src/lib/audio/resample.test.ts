@@ -1,30 +1,24 @@
 import { describe, expect, it } from 'vitest';
-import { maxError, noise, safetensors, shared, sine } from '../../../scripts/golden/fixtures.ts';
+import { goldenTensors, hasGolden, maxError, need, row } from '../../../scripts/golden/read.ts';
+import { noise, sine } from '../../../scripts/golden/signals.ts';
 import reference from './resample.golden.json' with { type: 'json' };
 import { resample, Resampler } from './resample.ts';
-
-const golden = shared('golden/ace-step-v1/modules/resample.safetensors');
 
 describe('resample', () => {
   it.each(reference)('$from to $to equals torch', ({ from, to, samples, seed, out }) => {
     expect(maxError(resample(noise(samples, seed), from, to), out)).toBeLessThan(1e-6);
   });
 
-  it.skipIf(!golden).each(['16000_44100', '22050_44100', '44100_48000', '48000_44100'])(
+  it.skipIf(!hasGolden).each(['16000_44100', '22050_44100', '44100_48000', '48000_44100'])(
     '%s equals the official resampler (reference material absent: skipped)',
     (name) => {
-      const tensor = safetensors(golden!);
+      const file = goldenTensors('modules/resample.safetensors');
       const [from, to] = name.split('_').map(Number);
-      const { dims, data } = tensor(`${name}.in`);
-      const out = Array.from({ length: dims[0]! }, (_, c) =>
-        resample(data.slice(c * dims[1]!, (c + 1) * dims[1]!) as Float32Array, from!, to!),
-      );
-      expect(
-        maxError(
-          out.flatMap((x) => [...x]),
-          tensor(`${name}.out`).data,
-        ),
-      ).toBeLessThan(1e-5);
+      const input = need(file, `${name}.in`);
+      for (let c = 0; c < input.shape[0]!; c++) {
+        const out = resample(row(input, c).data, from!, to!);
+        expect(maxError(out, row(need(file, `${name}.out`), c).data)).toBeLessThan(1e-5);
+      }
     },
   );
 

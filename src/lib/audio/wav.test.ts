@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { maxError, noise, sine } from '../../../scripts/golden/fixtures.ts';
+import { maxError } from '../../../scripts/golden/read.ts';
+import { noise, sine } from '../../../scripts/golden/signals.ts';
 import { readWav, writeWav, type WavFormat } from './wav.ts';
 
 const stereo = { channels: [noise(1001, 1), noise(1001, 2)], sampleRate: 44100 };

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { maxError, noise, sine } from '../../../../scripts/golden/fixtures.ts';
+import { maxError } from '../../../../scripts/golden/read.ts';
+import { noise, sine } from '../../../../scripts/golden/signals.ts';
 import { logMel } from '../../audio/mel.ts';
 import { resample } from '../../audio/resample.ts';
 import { EngineError } from '../../errors.ts';

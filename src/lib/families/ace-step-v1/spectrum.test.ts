@@ -1,11 +1,13 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { maxError, noise, relativeRms, safetensors } from '../../../../scripts/golden/fixtures.ts';
+import { maxError, need, readTensors } from '../../../../scripts/golden/read.ts';
+import { noise, relativeRms } from '../../../../scripts/golden/signals.ts';
 import { Stft } from '../../audio/stft.ts';
 import { CONTEXT_FRAMES, MelInverter, toWave } from './spectrum.ts';
 
 // Written by scripts/golden/spectrum.py from the training code.
-const golden = safetensors(fileURLToPath(new URL('./spectrum.golden.safetensors', import.meta.url)));
+const file = readTensors(fileURLToPath(new URL('./spectrum.golden.safetensors', import.meta.url)));
+const golden = (name: string): Float32Array => need(file, name).data;
 const FRAMES = 12;
 const BINS = 1025;
 
@@ -28,17 +30,17 @@ function wanderingMel(frames: number): Float32Array {
 }
 
 describe('MelInverter', () => {
-  const mel = golden('mel').data as Float32Array;
+  const mel = golden('mel');
 
   it('solves the magnitudes of the training code', () => {
     const { lin } = new MelInverter(2, FRAMES, FRAMES).window(mel, 0, FRAMES);
     const want = golden('magnitude');
     const shown = [0, 5, 11];
-    const got = Float32Array.from(want.data, (_, i) => {
+    const got = Float32Array.from(want, (_, i) => {
       const row = Math.floor(i / shown.length);
       return Math.exp(lin[row * FRAMES + shown[i % shown.length]!]!) - 1e-5;
     });
-    expect(relativeRms(got, want.data)).toBeLessThan(1e-5);
+    expect(relativeRms(got, want)).toBeLessThan(1e-5);
     expect(lin[BINS * FRAMES - 1]).toBeCloseTo(Math.log(1e-5), 5);
   });
 
@@ -48,11 +50,11 @@ describe('MelInverter', () => {
   ] as const)('%s: makes the first wave of the training code', (name, tempered) => {
     const first = new MelInverter(2, FRAMES, FRAMES, tempered).window(mel, 0, FRAMES);
     // A spectrum of a wave comes back as that wave, so this compares Griffin-Lim's result before the graph.
-    expect(relativeRms(wavesOf(first, FRAMES), golden(`${name}.first`).data)).toBeLessThan(1e-3);
+    expect(relativeRms(wavesOf(first, FRAMES), golden(`${name}.first`))).toBeLessThan(1e-3);
   });
 
   it('snapping matters: the two waves differ', () => {
-    expect(relativeRms(golden('tempered.first').data, golden('recorded.first').data)).toBeGreaterThan(0.3);
+    expect(relativeRms(golden('tempered.first'), golden('recorded.first'))).toBeGreaterThan(0.3);
   });
 
   it('gives the same spectrum in windows as at once, bit for bit', () => {
@@ -99,7 +101,7 @@ describe('MelInverter', () => {
 
 describe('toWave', () => {
   it('equals the training code on a spectrum that no wave has', () => {
-    const first = golden('tempered.first').data as Float32Array;
+    const first = golden('tempered.first');
     const stft = new Stft(2048, 512);
     const waves = [0, 1].flatMap((c) => {
       const wave = first.subarray(c * FRAMES * 512, (c + 1) * FRAMES * 512);
@@ -114,7 +116,7 @@ describe('toWave', () => {
       }
       return [...toWave(re, im, FRAMES)];
     });
-    expect(maxError(waves, golden('wave').data)).toBeLessThan(1e-5);
+    expect(maxError(waves, golden('wave'))).toBeLessThan(1e-5);
     expect(() => toWave(new Float32Array(10), new Float32Array(10), 1)).toThrow(/1025 x 1/);
   });
 });
