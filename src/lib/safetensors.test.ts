@@ -64,6 +64,7 @@ const broken: [string, Fault, Uint8Array][] = [
   ['header behind the end', 'truncated', file({ a: f32 }, eight, 400n)],
   ['header of 2^64 - 1 bytes', 'header_too_large', file({ a: f32 }, eight, 2n ** 64n - 1n)],
   ['header over the limit', 'header_too_large', file({ a: f32 }, eight, 100_000_001n)],
+  ['a ZIP archive', 'not_safetensors', Uint8Array.of(0x50, 0x4b, 3, 4, 20, 0, 0, 0, 8, 0)],
   ['a web page', 'header_too_large', new TextEncoder().encode('<!DOCTYPE html><html></html>')],
   ['not JSON', 'bad_header', file('{"a":', eight)],
   ['an array', 'bad_header', file('[1,2]', eight)],

@@ -43,6 +43,7 @@ export interface SafetensorsFile {
 
 /** What is wrong with a file, for programs; the message says it for people. */
 export type Fault =
+  | 'not_safetensors'
   | 'truncated'
   | 'header_too_large'
   | 'bad_header'
@@ -83,6 +84,10 @@ export function parseSafetensors(bytes: Uint8Array): SafetensorsFile {
 
 /** Bytes of the JSON header, from the first 8 bytes of a file of `fileBytes`. Throws as parseSafetensors. */
 export function headerLength(prefix: Uint8Array, fileBytes: number): number {
+  // A renamed archive, as torch.save writes it, claims a length that looks possible.
+  if (prefix[0] === 0x50 && prefix[1] === 0x4b && prefix[2] === 3 && prefix[3] === 4) {
+    fail('not_safetensors', 'it is a ZIP archive, such as torch.save writes');
+  }
   if (prefix.length < LENGTH_BYTES)
     fail('truncated', `it has ${prefix.length} bytes; the format needs 8 at least`);
   const view = new DataView(prefix.buffer, prefix.byteOffset, prefix.byteLength);

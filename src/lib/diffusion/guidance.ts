@@ -33,11 +33,14 @@ export function branchesOf(guidance: Guidance): readonly Branch[] {
   return isDouble(guidance) ? ['words', 'prompt', 'nothing'] : ['words', 'nothing'];
 }
 
-/** The velocity of a song with `calls` velocity calls in all; guidance works in the middle of them. */
-export function guided(guidance: Guidance, shape: GuidanceShape, calls: number, predict: Predict): Velocity {
+/**
+ * The velocity of a song in a schedule of `steps`; guidance works in the middle of them. The reference counts calls
+ * against steps, so with Heun, which calls nearly twice a step, guidance comes and ends early.
+ */
+export function guided(guidance: Guidance, shape: GuidanceShape, steps: number, predict: Predict): Velocity {
   const { interval } = guidance;
-  const start = Math.trunc(calls * ((1 - interval) / 2));
-  const end = Math.trunc(calls * (interval / 2 + 0.5));
+  const start = Math.trunc(steps * ((1 - interval) / 2));
+  const end = Math.trunc(steps * (interval / 2 + 0.5));
   const join = GUIDANCE[guidance.type](shape);
   return async (x, { sigma, call }) => {
     const words = await predict('words', x, sigma);

@@ -30,7 +30,7 @@ interface Golden {
 } // prettier-ignore
 
 describe.skipIf(!hasGolden)('against the reference (needs ../shared/golden)', () => {
-  const golden = hasGolden ? (goldenJson('schedulers/schedules.json') as Golden) : { schedules: [], oss: [] };
+  const golden = hasGolden ? goldenJson<Golden>('schedulers/schedules.json') : { schedules: [], oss: [] };
 
   test('schedules', () => {
     for (const g of golden.schedules) {

@@ -37,8 +37,8 @@ export type Role = 'song' | 'source' | 'target' | 'rest';
 export interface Means {
   /** Latents of the source, once for each song; empty for tasks that start from noise alone. */
   readonly source: Latents;
-  /** The velocity of a role in a schedule of `calls` velocity calls. */
-  velocity(role: Role, calls: number): Velocity;
+  /** The velocity of a role in a schedule of so many steps. */
+  velocity(role: Role, steps: number): Velocity;
   /** Noise of the songs' seeds. */
   noise(frames: number): Latents;
   /** Noise of the retake seeds. */
@@ -82,12 +82,12 @@ function wholeWay(
   begin: (means: Means) => Latents,
 ): Route {
   const solver = SOLVERS[name];
-  const calls = visits(solver, sigmas).length;
+  const steps = sigmas.length - 1;
   return {
     frames,
     finish: (sampled) => sampled,
     segments: (means) => [
-      { sigmas, firstCall: 0, solver, velocity: means.velocity('song', calls), begin: () => begin(means) },
+      { sigmas, firstCall: 0, solver, velocity: means.velocity('song', steps), begin: () => begin(means) },
     ],
   };
 }
@@ -207,15 +207,16 @@ function masked(
   const calls = levels.length - 1;
   // The reference counts in steps of the schedule that explicit steps are picked from; where that would leave
   // nothing to do, count in the calls themselves.
-  const steps = sampling.ossSteps.length > 0 ? Math.max(...sampling.ossSteps) : sampling.steps;
-  const skipped = Math.trunc(steps * (1 - variance));
+  const { ossSteps } = sampling;
+  const all = ossSteps.length > 0 ? Math.max(...ossSteps) : sampling.steps;
+  const skipped = Math.trunc(all * (1 - variance));
   const firstCall = skipped < calls ? skipped : Math.min(calls - 1, Math.trunc(calls * (1 - variance)));
   const sigmas = levels.subarray(firstCall);
   return {
     sigmas,
     firstCall,
     solver: plain,
-    velocity: means.velocity('song', calls),
+    velocity: means.velocity('song', ossSteps.length > 0 ? ossSteps.length : sampling.steps),
     begin: () => mix(source, noise, sigmas[0]!),
     constrain: (x, sigma) => choose(mask, x, mix(source, noise, sigma)),
   };
@@ -230,8 +231,8 @@ function edit(task: TaskOf<'edit'>, space: Space, { frames }: SourceLength): Rou
   const last = Math.min(Math.trunc(sampling.steps * nMax), calls);
   const segments = (means: Means): Segment[] => {
     const { source } = means;
-    const fromSource = means.velocity('source', calls);
-    const towards = means.velocity('target', calls);
+    const fromSource = means.velocity('source', sampling.steps);
+    const towards = means.velocity('target', sampling.steps);
     const noisy = (sigma: number): Latents => mix(source, means.retakeNoise(frames), sigma);
     const drift: Velocity = async (x, at) => {
       const sum = new Float32Array(x.length);
@@ -257,7 +258,7 @@ function edit(task: TaskOf<'edit'>, space: Space, { frames }: SourceLength): Rou
       sigmas: rest,
       firstCall: last,
       solver: plain,
-      velocity: means.velocity('rest', calls),
+      velocity: means.velocity('rest', sampling.steps),
       begin: (x) => moved(x ?? source, noisy(rest[0]!), source),
     };
     return [head, tail];

@@ -7,6 +7,7 @@ import { secondsOf, type Pcm } from '../../audio/pcm.ts';
 import { denoise, type Segment } from '../../diffusion/denoise.ts';
 import { branchesOf, editGuided, guided, type Branch, type Predict } from '../../diffusion/guidance.ts';
 import { repeat, type Latents } from '../../diffusion/latents.ts';
+import type { Velocity } from '../../diffusion/solvers.ts';
 import { timestepOf } from '../../diffusion/schedule.ts';
 import {
   ROUTES,
@@ -223,13 +224,13 @@ function velocities(task: Task, voices: Voices, frames: number, model: AceStep):
   const erg = task.kind !== 'edit' && task.sampling.erg.diffusion;
   const song = predictor(voices.song, erg, frames, model);
   const target = predictor(voices.target, erg, frames, model);
-  const ROLES: { readonly [R in Role]: (calls: number) => ReturnType<typeof guided> } = {
-    song: (calls) => guided(guidance, shape, calls, song),
+  const ROLES: { readonly [R in Role]: (steps: number) => Velocity } = {
+    song: (steps) => guided(guidance, shape, steps, song),
     source: () => editGuided(guidance, shape, true, song),
     target: () => editGuided(guidance, shape, false, target),
     rest: () => editGuided(guidance, shape, true, target),
   };
-  return (role, calls) => ROLES[role](calls);
+  return (role, steps) => ROLES[role](steps);
 }
 
 /** The denoiser under one set of words: song by song, because graphs have batch 1. */

@@ -1,0 +1,408 @@
+/** Whole runs of the reference against pipeline/*.json and .safetensors, through the family as the application runs it. */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { readWav } from '../../src/lib/audio/wav.ts';
+import { secondsOf } from '../../src/lib/audio/pcm.ts';
+import { branchesOf } from '../../src/lib/diffusion/guidance.ts';
+import { latentRate, type AceStepConfig } from '../../src/lib/families/ace-step-v1/config.ts';
+import { aceStepV1 } from '../../src/lib/families/ace-step-v1/index.ts';
+import { lyricIds } from '../../src/lib/families/ace-step-v1/lyrics.ts';
+import type { Made, Model } from '../../src/lib/family.ts';
+import { TorchGenerator } from '../../src/lib/random.ts';
+import { checkTask, type Task } from '../../src/lib/task.ts';
+import { sizeOf, type Tensor, type Value } from '../../src/lib/tensor.ts';
+import {
+  casesOf,
+  need,
+  readJson,
+  readTensors,
+  row,
+  type GoldenFile,
+  type GoldenTensor,
+} from '../golden/read.ts';
+import { differences, maxError, rmsError, type Report } from './report.ts';
+
+type AceStep = Model<AceStepConfig>;
+
+/** Arguments of the reference's ACEStepPipeline.__call__. */
+interface Call {
+  readonly audio_duration?: number;
+  readonly prompt?: string;
+  readonly lyrics?: string;
+  readonly infer_step?: number;
+  readonly guidance_scale?: number;
+  readonly scheduler_type?: string;
+  readonly cfg_type?: string;
+  readonly omega_scale?: number;
+  readonly manual_seeds?: number | string | readonly number[] | null;
+  readonly guidance_interval?: number;
+  readonly guidance_interval_decay?: number;
+  readonly min_guidance_scale?: number;
+  readonly use_erg_tag?: boolean;
+  readonly use_erg_lyric?: boolean;
+  readonly use_erg_diffusion?: boolean;
+  readonly oss_steps?: string | readonly number[] | null;
+  readonly guidance_scale_text?: number;
+  readonly guidance_scale_lyric?: number;
+  readonly audio2audio_enable?: boolean;
+  readonly ref_audio_strength?: number;
+  readonly ref_audio_input?: string | null;
+  readonly lora_name_or_path?: string;
+  readonly lora_weight?: number;
+  readonly retake_seeds?: number | string | readonly number[] | null;
+  readonly retake_variance?: number;
+  readonly task?: 'text2music' | 'retake' | 'repaint' | 'extend' | 'edit';
+  readonly repaint_start?: number;
+  readonly repaint_end?: number;
+  readonly src_audio_path?: string | null;
+  readonly edit_target_prompt?: string;
+  readonly edit_target_lyrics?: string;
+  readonly edit_n_min?: number;
+  readonly edit_n_max?: number;
+  readonly edit_n_avg?: number;
+  readonly batch_size?: number;
+}
+
+interface Case {
+  readonly call: Call;
+  readonly lyric_ids?: readonly (readonly number[])[];
+  readonly actual_seeds?: readonly number[];
+  readonly retake_seeds?: readonly number[];
+  readonly mid_index?: number;
+}
+
+export async function checkPipelines(
+  folder: string,
+  perform: <T>(work: (model: AceStep) => Promise<T>) => Promise<T>,
+  report: Report,
+): Promise<void> {
+  const pipeline = join(folder, 'pipeline');
+  if (!existsSync(pipeline)) return;
+  for (const path of readdirSync(pipeline)
+    .filter((name) => name.endsWith('.json'))
+    .sort()) {
+    const name = path.slice(0, -'.json'.length);
+    const tensors = join(pipeline, `${name}.safetensors`);
+    if (!existsSync(tensors)) continue;
+    await report.attempt(`pipeline/${name}`, () =>
+      perform((model) =>
+        checkCase(
+          `pipeline/${name}`,
+          folder,
+          readJson<Case>(join(pipeline, path)),
+          readTensors(tensors),
+          model,
+          report,
+        ),
+      ),
+    );
+  }
+}
+
+async function checkCase(
+  name: string,
+  folder: string,
+  golden: Case,
+  file: GoldenFile,
+  model: AceStep,
+  report: Report,
+): Promise<void> {
+  const task = taskOf(golden, folder, model);
+  const check = (part: string, error: number, tolerance: Parameters<Report['add']>[2]): void =>
+    report.add(`${name}.${part}`, error, tolerance);
+
+  await checkWords(golden, task, model, check);
+  checkNoise(task, file, check);
+  const recorder = new Recorder(model);
+  const made = await aceStepV1.generate(task, recorder);
+  checkConditions(task, file, recorder, check);
+  checkSteps(file, recorder, golden.mid_index, check);
+  const source = file.get('src_latents.0');
+  if (source && recorder.source) check('src_latents', maxError(recorder.source, source.data), 'codec');
+  checkSongs(made, file, check);
+}
+
+type Check = (part: string, error: number, tolerance: Parameters<Report['add']>[2]) => void;
+
+/** The reference's call as a task of ours. Defaults are those of the call. SPEC 5.1. */
+function taskOf({ call, actual_seeds, retake_seeds }: Case, folder: string, model: AceStep): Task {
+  const batch = call.batch_size ?? 1;
+  const given = numbers(call.manual_seeds) ?? actual_seeds ?? [];
+  const retakes = numbers(call.retake_seeds) ?? retake_seeds ?? [];
+  const seeds = Array.from({ length: batch }, (_, i) => given[Math.min(i, given.length - 1)]);
+  const again = { retakeSeeds: retakes.slice(0, batch), variance: call.retake_variance ?? 0.5 };
+  const path = call.audio2audio_enable ? call.ref_audio_input : call.src_audio_path;
+  const source = path ? { source: resolve(folder, path) } : {};
+  const lora = call.lora_name_or_path;
+  const song = {
+    prompt: call.prompt ?? '',
+    lyrics: call.lyrics ?? '',
+    seconds: call.audio_duration ?? 60,
+    seeds,
+    sampling: {
+      steps: call.infer_step ?? 60,
+      solver: call.scheduler_type ?? 'euler',
+      omega: call.omega_scale ?? 10,
+      guidance: {
+        type: call.cfg_type ?? 'apg',
+        scale: call.guidance_scale ?? 15,
+        textScale: call.guidance_scale_text ?? 0,
+        lyricScale: call.guidance_scale_lyric ?? 0,
+        interval: call.guidance_interval ?? 0.5,
+        decay: call.guidance_interval_decay ?? 0,
+        minScale: call.min_guidance_scale ?? 3,
+      },
+      erg: {
+        tag: call.use_erg_tag ?? true,
+        lyric: call.use_erg_lyric ?? true,
+        diffusion: call.use_erg_diffusion ?? true,
+      },
+      ossSteps: numbers(call.oss_steps) ?? [],
+    },
+    ...(lora && lora !== 'none'
+      ? { loras: [{ file: loraFile(resolve(folder, lora)), weight: call.lora_weight ?? 1 }] }
+      : {}),
+  };
+  const limits = aceStepV1.limits(model.config, model.manifest);
+  const check = (fields: object): Task => checkTask({ ...song, ...fields }, limits);
+  if (call.audio2audio_enable) {
+    return check({ kind: 'audio2audio', ...source, strength: call.ref_audio_strength ?? 0.5 });
+  }
+  switch (call.task ?? 'text2music') {
+    case 'text2music':
+      return check({ kind: 'text2music' });
+    case 'retake':
+      return check({ kind: 'retake', ...again });
+    case 'repaint':
+    case 'extend': {
+      const start = call.repaint_start ?? 0;
+      const end = call.repaint_end ?? call.audio_duration ?? 60;
+      const ends = extension(start, end, resolve(folder, path ?? ''), model.config);
+      return ends
+        ? check({ kind: 'extend', ...again, ...source, ...ends })
+        : check({ kind: 'repaint', ...again, ...source, regions: [{ start, end }] });
+    }
+    case 'edit':
+      return check({
+        kind: 'edit',
+        ...source,
+        retakeSeeds: again.retakeSeeds,
+        target: { prompt: call.edit_target_prompt ?? '', lyrics: call.edit_target_lyrics ?? '' },
+        nMin: call.edit_n_min ?? 0,
+        nMax: call.edit_n_max ?? 1,
+        nAvg: call.edit_n_avg ?? 1,
+      });
+  }
+}
+
+/**
+ * The reference extends where a repaint region reaches beyond the source; null where it does not. It shortens the end
+ * by what it adds in front (SPEC 7.10); our tasks say what they mean, so the shorter end is what is asked for. Half a
+ * frame keeps the counts clear of rounding.
+ */
+function extension(start: number, end: number, path: string, config: AceStepConfig) {
+  const seconds = secondsOf(readWav(readFileSync(path)).pcm);
+  const rate = latentRate(config);
+  const frames = Math.ceil(Math.ceil(seconds * config.sampleRate - 1e-6) / (config.sampleRate / rate));
+  const left = Math.max(0, -Math.trunc(start * rate));
+  const last = Math.trunc(end * rate);
+  if (left === 0 && last <= frames) return null;
+  const right = last > frames ? last - frames - left : 0;
+  return {
+    before: left > 0 ? (left + 0.5) / rate : 0,
+    after: right > 0 ? (frames + right + 0.5) / rate - seconds : 0,
+  };
+}
+
+function loraFile(path: string): string {
+  return path.endsWith('.safetensors') ? path : join(path, 'pytorch_lora_weights.safetensors');
+}
+
+function numbers(value: number | string | readonly number[] | null | undefined): readonly number[] | null {
+  if (value === null || value === undefined || value === '') return null;
+  if (typeof value === 'number') return [value];
+  return typeof value === 'string' ? value.split(',').map(Number) : value;
+}
+
+async function checkWords(golden: Case, task: Task, model: AceStep, check: Check): Promise<void> {
+  const songs = [task.lyrics, ...('target' in task ? [task.target.lyrics] : [])].filter(
+    (lyrics) => lyrics !== '',
+  );
+  const vocab = await model.file('lyric_vocab');
+  for (const [i, ids] of (golden.lyric_ids ?? []).entries()) {
+    const lyrics = songs[i] ?? '';
+    const ours = await lyricIds(lyrics, { language: '', vocab, asset: (path) => model.asset(path) });
+    check(`lyric_ids.${i}`, differences(ours, ids), 'equal');
+  }
+}
+
+/** noise.i in the order of drawing: an edit draws from the retake seeds alone, others first from the song's. */
+function checkNoise(task: Task, file: GoldenFile, check: Check): void {
+  const generators = (seeds: readonly number[]): TorchGenerator[] =>
+    seeds.map((seed) => new TorchGenerator(seed));
+  const songs = generators(task.seeds);
+  const retakes = generators('retakeSeeds' in task ? task.retakeSeeds : []);
+  const draw = (from: readonly TorchGenerator[], { shape }: GoldenTensor): Float32Array =>
+    joined(from.map((generator) => generator.randn(sizeOf(shape) / from.length)));
+  const count = [...file.keys()].filter((key) => /^noise\.\d+$/.test(key)).length;
+  for (let i = 0; i < count; i++) {
+    const stored = need(file, `noise.${i}`);
+    check(
+      `noise.${i}`,
+      maxError(draw(task.kind === 'edit' || i > 0 ? retakes : songs, stored), stored.data),
+      'exact',
+    );
+  }
+  const steps = file.get('sde_noise');
+  for (let i = 0; steps && i < steps.shape[0]!; i++) {
+    const stored = row(steps, i);
+    check(`sde_noise.${i}`, maxError(draw(songs.slice(0, 1), stored), stored.data), 'exact');
+  }
+}
+
+/** Text and condition encoder, in the order in which the family asks them: by song, then by branch. */
+function checkConditions(task: Task, file: GoldenFile, recorder: Recorder, check: Check): void {
+  const said = recorder.texts.filter(({ scale }) => scale === 1);
+  for (const [i, key] of casesOf(file, '.last_hidden_state')
+    .filter((k) => /^text\.\d+$/.test(k))
+    .entries()) {
+    const stored = need(file, `${key}.last_hidden_state`);
+    check(key, maxError(said[i]?.data ?? [], row(stored, 0).data), 'network');
+  }
+  const weak = recorder.texts.find(({ scale }) => scale !== 1);
+  const stored = file.get('text_null.last_hidden_state');
+  if (weak && stored) check('text_null', maxError(weak.data, row(stored, 0).data), 'network');
+
+  const names = { words: 'cond', prompt: 'only_text', nothing: 'null' } as const;
+  for (const [i, branch] of branchesOf(task.sampling.guidance).entries()) {
+    const hidden = file.get(`encode.${names[branch]}.hidden_states`);
+    const ours = recorder.conditions[i];
+    if (!hidden || !ours) continue;
+    const heard = row(need(file, `encode.${names[branch]}.mask`), 0).data.filter((v) => v !== 0).length;
+    const size = heard * hidden.shape[2]!;
+    check(
+      `encode.${names[branch]}`,
+      maxError(ours.subarray(0, size), row(hidden, 0).data.subarray(0, size)),
+      'network',
+    );
+  }
+}
+
+/** First prediction, and the latents that the network sees: one tensor a step, whatever number of branches asks. */
+function checkSteps(file: GoldenFile, recorder: Recorder, mid: number | undefined, check: Check): void {
+  const first = need(file, 'decode.first.out');
+  const together = first.shape[0]!; // songs and branches that the reference runs in one call, we one by one
+  const call = (i: number, what: 'latents' | 'velocity'): Float32Array =>
+    joined(recorder.steps.slice(i * together, (i + 1) * together).map((step) => step[what]));
+  check('decode.first', maxError(call(0, 'velocity'), first.data), 'denoiser');
+  const middle = file.get('decode.mid.out');
+  if (middle && mid !== undefined)
+    check('decode.mid', maxError(call(mid, 'velocity'), middle.data), 'latents');
+  const trajectory = file.get('trajectory');
+  if (!trajectory) return;
+  const stored = trajectory.shape[0]!;
+  const calls = Array.from({ length: recorder.steps.length / together }, (_, i) => call(i, 'latents'));
+  // Stored once for calls that see the same latents, such as the branches of guidance.
+  const distinct = calls.filter((latents, i) => i === 0 || maxError(latents, calls[i - 1]!) > 0);
+  const seen = calls.length === stored ? calls : distinct;
+  const errors = seen.map((latents, i) => maxError(latents, i < stored ? row(trajectory, i).data : []));
+  const missing = seen.length === stored ? 0 : Infinity;
+  check('trajectory', Math.max(missing, ...errors), 'latents');
+}
+
+function checkSongs(made: readonly Made[], file: GoldenFile, check: Check): void {
+  const final = need(file, 'final_latents');
+  check(
+    'final_latents',
+    maxError(joined(made.map(({ latents }) => latents.data as Float32Array)), final.data),
+    'latents',
+  );
+  // The sound is stored whole, or its head and every n-th sample.
+  for (const [key, stored] of file) {
+    const form = /^wav\d+k(?:_head(\d+)|_every(\d+))?$/.exec(key);
+    if (!form) continue;
+    const [head, every] = [form[1], form[2]].map((n) => (n === undefined ? null : Number(n)));
+    const pick = (samples: Float32Array): Float32Array =>
+      every ? samples.filter((_, i) => i % every === 0) : samples.subarray(0, head ?? samples.length);
+    const ours = joined(made.flatMap(({ pcm }) => pcm.channels.map(pick)));
+    check(key, maxError(ours, stored.data), 'sound');
+    check(`${key}.rms`, rmsError(ours, stored.data), 'soundRms');
+  }
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
+  const out = new Float32Array(parts.reduce((n, part) => n + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+/** A model that remembers what went through its graphs. */
+class Recorder implements Model<AceStepConfig> {
+  readonly texts: { readonly scale: number; readonly data: Float32Array }[] = [];
+  readonly conditions: Float32Array[] = [];
+  readonly steps: { readonly latents: Float32Array; readonly velocity: Float32Array }[] = [];
+  source: Float32Array | null = null;
+  readonly #model: AceStep;
+
+  constructor(model: AceStep) {
+    this.#model = model;
+  }
+
+  get manifest() {
+    return this.#model.manifest;
+  }
+  get config() {
+    return this.#model.config;
+  }
+  get signal() {
+    return this.#model.signal;
+  }
+  has(graph: string): boolean {
+    return this.#model.has(graph);
+  }
+
+  async run(graph: string, feeds: Readonly<Record<string, Value>>): Promise<Readonly<Record<string, Value>>> {
+    const outputs = await this.#model.run(graph, feeds);
+    const [output] = Object.values(outputs);
+    const values = async (value: Value | undefined): Promise<Float32Array> => {
+      const tensor: Tensor | undefined = value && 'read' in value ? await value.read() : value;
+      return (tensor?.data as Float32Array).slice(); // float graphs
+    };
+    if (graph === 'text_encoder') {
+      this.texts.push({ scale: (await values(feeds['erg_scale']))[0]!, data: await values(output) });
+    } else if (graph === 'condition_encoder') this.conditions.push(await values(output));
+    else if (graph === 'denoiser') {
+      this.steps.push({ latents: await values(feeds['latents']), velocity: await values(output) });
+    } else if (graph === 'dcae_encoder') {
+      const { shift, scale } = this.config.latent;
+      this.source = (await values(output)).map((z) => (z - shift) * scale);
+    }
+    return outputs;
+  }
+
+  done(graph: string) {
+    return this.#model.done(graph);
+  }
+  file(name: string) {
+    return this.#model.file(name);
+  }
+  asset(path: string) {
+    return this.#model.asset(path);
+  }
+  open(...args: Parameters<AceStep['open']>) {
+    return this.#model.open(...args);
+  }
+  latentsOf(...args: Parameters<AceStep['latentsOf']>) {
+    return this.#model.latentsOf(...args);
+  }
+  lora(ref: string) {
+    return this.#model.lora(ref);
+  }
+  report(...args: Parameters<AceStep['report']>) {
+    this.#model.report(...args);
+  }
+}

@@ -1,0 +1,90 @@
+/** What a parity run prints: a line a case, and what it found in all. */
+
+/** Largest absolute errors that are allowed, by what is compared. Source: the golden folder's MANIFEST.md. */
+export const TOLERANCE = {
+  /** Text encoder, condition encoder, codec networks: fp32 against torch. */
+  network: 1e-4,
+  /** Denoiser with its keys and values. */
+  denoiser: 2e-4,
+  /** Mel in float32 FFT; latents and sound through the whole codec. */
+  mel: 1e-3,
+  codec: 1e-3,
+  resample: 1e-5,
+  /** Constants, and noise from seeds. */
+  exact: 1e-6,
+  /** Sampler steps; guidance but for APG, whose scale multiplies rounding. */
+  steps: 1e-5,
+  guidance: 1e-5,
+  apg: 1e-4,
+  /** End to end: latents, sound, and the root mean square of the sound's error. */
+  latents: 5e-3,
+  sound: 1e-2,
+  soundRms: 1e-3,
+  /** Merged weights of LoRAs. */
+  merged: 1e-5,
+  /** Ids, refusals: equal or not. */
+  equal: 0,
+} as const;
+
+export type Tolerance = keyof typeof TOLERANCE;
+
+export class Report {
+  passed = 0;
+  failed = 0;
+  readonly #print: (line: string) => void;
+
+  constructor(print: (line: string) => void) {
+    this.#print = print;
+  }
+
+  /** One case: `error` against the tolerance of its kind. */
+  add(name: string, error: number, tolerance: Tolerance, note = ''): void {
+    const limit = TOLERANCE[tolerance];
+    const ok = error <= limit;
+    if (ok) this.passed++;
+    else this.failed++;
+    this.#print(`${name} ${shown(error)} ${shown(limit)} ${ok ? 'ok' : 'FAIL'}${note && ` (${note})`}`);
+  }
+
+  /** A case that could not be run is a failed case. */
+  async attempt(name: string, run: () => Promise<void> | void): Promise<void> {
+    try {
+      await run();
+    } catch (thrown) {
+      const message = thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+      this.add(name, Infinity, 'equal', message);
+    }
+  }
+
+  /** Something that the folder holds and that is not compared. */
+  skip(name: string, why: string): void {
+    this.#print(`${name} skipped (${why})`);
+  }
+}
+
+const shown = (value: number): string => (value === 0 ? '0' : value.toExponential(2));
+
+/** Largest absolute difference; NaN and different lengths count as infinite. */
+export function maxError(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) return Infinity;
+  let worst = 0;
+  for (let i = 0; i < a.length; i++) {
+    const error = Math.abs(a[i]! - b[i]!);
+    if (!(error <= worst)) worst = Number.isNaN(error) ? Infinity : error;
+  }
+  return worst;
+}
+
+export function rmsError(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) return Infinity;
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += (a[i]! - b[i]!) ** 2;
+  return Math.sqrt(sum / a.length);
+}
+
+/** How many places of two lists differ. */
+export function differences(a: readonly unknown[], b: readonly unknown[]): number {
+  let count = Math.abs(a.length - b.length);
+  for (let i = 0; i < Math.min(a.length, b.length); i++) if (a[i] !== b[i]) count++;
+  return count;
+}
