@@ -145,7 +145,12 @@ async function startNative(
 ): Promise<Native> {
   const pack = await openNodePack(model);
   const plan = path.join(folder, 'plan.json');
-  const shapes = Object.fromEntries([...graphs].map(([name, { dims }]) => [name, dims]));
+  const shapes = Object.fromEntries(
+    [...graphs].map(([graph, { dims }]) => {
+      const inputs = pack.manifest.graphs[graph]?.inputs ?? [];
+      return [graph, Object.fromEntries(inputs.map((name) => [name, dims[name]]))];
+    }),
+  );
   const checkpoint = existsSync(path.join(CHECKPOINT, 'model.safetensors')) ? CHECKPOINT : null;
   if (checkpoint === null) console.error('No PyTorch column: training/nano/checkpoint is not there.');
   await writeFile(plan, JSON.stringify({ threads, graphs: shapes, checkpoint }));

@@ -2,8 +2,9 @@
 
     python bench_native.py MANIFEST.json PLAN.json
 
-PLAN.json: {"threads": 2, "graphs": {NAME: {INPUT: dims}}, "checkpoint": FOLDER or null}. Prints a line of JSON with
-the backends that are there, then, for every line read from stdin, a line {BACKEND: {GRAPH: ms}}: one run each.
+PLAN.json: {"threads": 2, "graphs": {NAME: {INPUT: dims}}, "checkpoint": FOLDER or null}, the inputs in the order
+of the manifest. Prints a line of JSON with the backends that are there, then, for every line read from stdin, a
+line {BACKEND: {GRAPH: ms}}: one run each.
 """
 
 from __future__ import annotations
@@ -93,11 +94,11 @@ def torch_runs(plan: dict, feeds: dict[str, dict[str, np.ndarray]]) -> dict[str,
     _, modules = checkpoint.load(folder)
 
     def runner(module: torch.nn.Module, inputs: dict[str, np.ndarray]) -> Run:
-        given = {name: torch.from_numpy(x) for name, x in inputs.items()}
+        given = [torch.from_numpy(x) for x in inputs.values()]
 
         def run() -> object:
             with torch.inference_mode():
-                return module(**given)
+                return module(*given)
 
         return run
 
