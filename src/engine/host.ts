@@ -6,7 +6,7 @@
 import type { Pcm } from '../lib/audio/pcm.ts';
 import { assert, EngineError } from '../lib/errors.ts';
 import type { EngineEvent, Provider, Stage } from '../lib/events.ts';
-import type { AudioRef, Model, TaskSignal } from '../lib/family.ts';
+import type { AudioRef, Model, TaskSignal, WeightEdit } from '../lib/family.ts';
 import type { FileRef, ModelManifest, Precision } from '../lib/manifest.ts';
 import type { Placed, Placement } from '../lib/placement.ts';
 import { sizeOf } from '../lib/tensor.ts';
@@ -70,6 +70,7 @@ export class Host<C = unknown> implements Model<C> {
   readonly #world: World;
   readonly #slots: ReadonlyMap<string, Slot>;
   #current: Current | null = null;
+  #edit: WeightEdit | null = null;
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(manifest: ModelManifest, config: C, placement: Placement, runtime: Runtime, world: World) {
@@ -166,6 +167,12 @@ export class Host<C = unknown> implements Model<C> {
     return this.#world.lora(ref);
   }
 
+  adapt(edit: WeightEdit | null): Promise<void> {
+    const turn = this.#queue.then(() => this.#adapt(edit));
+    this.#queue = turn.catch(() => undefined); // as in run
+    return turn;
+  }
+
   report(event: EngineEvent): void {
     this.#current?.report(event);
   }
@@ -198,6 +205,22 @@ export class Host<C = unknown> implements Model<C> {
 
   async #releaseAll(): Promise<void> {
     for (const slot of this.#slots.values()) await this.#release(slot);
+  }
+
+  async #adapt(edit: WeightEdit | null): Promise<void> {
+    if (edit?.key === this.#edit?.key) return;
+    const edits = [this.#edit, edit];
+    this.#edit = edit;
+    for (const slot of this.#slots.values()) {
+      const files = slot.placed.variant.weights;
+      if (edits.some((one) => files.some(({ path }) => one?.paths.has(path)))) await this.#release(slot);
+    }
+  }
+
+  /** A file of the pack, edited if it is to be. */
+  async #read(file: FileRef): Promise<Uint8Array> {
+    const bytes = await this.#world.read(file);
+    return this.#edit?.paths.has(file.path) ? this.#edit.apply(file.path, bytes) : bytes;
   }
 
   #slot(graph: string): Slot {
@@ -234,7 +257,7 @@ export class Host<C = unknown> implements Model<C> {
     const { provider, variant } = slot.placed;
     const session = await this.#runtime.load(
       { name: graph, spec: this.#spec(graph), variant, provider },
-      (file) => this.#world.read(file),
+      (file) => this.#read(file),
     );
     slot.session = session;
     const ms = performance.now() - start;

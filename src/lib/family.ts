@@ -29,8 +29,23 @@ export interface Model<C = unknown> {
   latentsOf(ref: AudioRef): Promise<Tensor | null>;
   /** LoRA file bytes. */
   lora(ref: string): Promise<Uint8Array>;
+  /**
+   * From now on graphs load their weights through this edit; graphs in memory that it, or the one before, touches load
+   * again when they run. null: weights as they are stored.
+   */
+  adapt(edit: WeightEdit | null): Promise<void>;
   report(event: EngineEvent): void;
   readonly signal: TaskSignal;
+}
+
+/** A change of weight files on their way into a session. */
+export interface WeightEdit {
+  /** Equal keys make equal weights. */
+  readonly key: string;
+  /** Files that it changes, as the manifest names them. */
+  readonly paths: ReadonlySet<string>;
+  /** A changed copy of such a file, in the same stored format. */
+  apply(path: string, bytes: Uint8Array): Uint8Array;
 }
 
 export interface TaskSignal {
