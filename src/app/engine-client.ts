@@ -7,6 +7,7 @@ import { proxy, wrap } from 'comlink';
 import type { Remote } from 'comlink';
 import type { Engine, Result } from '../engine/engine.ts';
 import { asEngineError, EngineError } from '../lib/errors.ts';
+import type { ErrorCode } from '../lib/errors.ts';
 import type { EngineEvent } from '../lib/events.ts';
 import { NO_WISH, type Wish } from '../lib/placement.ts';
 import type { Task } from '../lib/task.ts';
@@ -35,6 +36,9 @@ export interface Started {
 /** How long a cancelled task may take to leave by itself. A graph run cannot be interrupted, a worker can be ended. */
 export const CANCEL_MS = 5_000;
 export const IDLE_MS = 5 * 60_000;
+
+/** WebAssembly memory never shrinks, and a runtime that aborted answers no more: a fresh worker has both. */
+const SPENT: ReadonlySet<ErrorCode> = new Set(['device-lost', 'memory', 'graph']);
 
 export class EngineClient {
   readonly #start: (wish: Wish) => Started;
@@ -71,8 +75,8 @@ export class EngineClient {
       return await Promise.race([worker.engine.then(use), worker.died]);
     } catch (thrown) {
       const error = asEngineError(thrown);
-      // A worker whose device is lost, or that broke, has nothing left to give.
-      if (error.code === 'device-lost' || error instanceof DeadWorker) this.#drop(worker);
+      // A worker whose device is lost, whose heap is full or whose runtime failed has nothing left to give.
+      if (SPENT.has(error.code) || error instanceof DeadWorker) this.#drop(worker);
       throw error;
     } finally {
       this.#open -= 1;

@@ -8,9 +8,6 @@ import type { EngineEvent } from '../lib/events.ts';
 import type { FileRef } from '../lib/manifest.ts';
 import { sha256 } from '../storage/blobs.ts';
 
-/** The cache in which the service worker keeps packs. */
-const MODEL_CACHE = 'cadenza-models-v1';
-
 type Progress = (event: Extract<EngineEvent, { type: 'download' }>) => void;
 
 /** @throws EngineError 'network' naming the URL, 'manifest' when it is not JSON. */
@@ -29,7 +26,8 @@ export async function fetchBytes(url: string): Promise<Uint8Array<ArrayBuffer>> 
 }
 
 /**
- * A file of a pack. One that arrives damaged is asked for once more past every cache.
+ * A file of a pack. One that arrives damaged is asked for once more past every cache (the service worker, too, takes
+ * `reload` to mean that).
  * @throws EngineError 'network' when it does not arrive, 'integrity' when it is not what the manifest says.
  */
 export async function fetchVerified(
@@ -45,7 +43,6 @@ export async function fetchVerified(
   const url = new URL(file.path, manifestUrl).href;
   const first = await receive(url, file, progress, {});
   if ((await faultOf(first, file)) === null) return first;
-  if ('caches' in globalThis) await (await caches.open(MODEL_CACHE)).delete(url);
   const second = await receive(url, file, progress, { cache: 'reload' });
   const fault = await faultOf(second, file);
   if (fault === null) return second;
