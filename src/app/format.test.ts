@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { clock, day, fileName, plain, size, took } from './format.ts';
+import { clock, day, fileName, length, plain, size, took } from './format.ts';
 
 test('clock', () => {
   expect([0, 9.99, 60, 152, Number.NaN].map((s) => clock(s))).toEqual([
@@ -10,6 +10,11 @@ test('clock', () => {
     '0:00',
   ]);
   expect([0.3, 33.64, 60.05].map((s) => clock(s, 1))).toEqual(['0:00.3', '0:33.6', '1:00.0']);
+});
+
+test('a length is rounded, a position is not', () => {
+  expect([11.98, 59.6, 12.2].map(length)).toEqual(['0:12', '1:00', '0:12']);
+  expect(clock(11.98)).toBe('0:11');
 });
 
 test('work takes seconds, then minutes', () => {

@@ -9,6 +9,9 @@ export function clock(seconds: number, digits: 0 | 1 = 0): string {
   return `${minutes}:${rest.padStart(digits === 0 ? 2 : 3 + digits, '0')}`;
 }
 
+/** Length of a song to the nearest second: models make whole frames, so 12 s asked for may be 11.98 s. */
+export const length = (seconds: number): string => clock(Math.round(seconds));
+
 /** Duration of work: "0.4 s", "12 s", "2:05". */
 export function took(seconds: number): string {
   if (seconds < 10) return `${seconds.toFixed(1)} s`;

@@ -75,7 +75,7 @@ describe('a job follows the events of the engine', () => {
     expect(shares).toEqual(shares.toSorted((a, b) => a - b));
     expect(shares[0]).toBe(0);
     expect(shares.at(-1)).toBeLessThan(1);
-    expect(progress(reduceJob(jobs[4] as Job, { type: 'done', track: 't' }, 0), 0)).toBe(1); // five jobs above
+    expect(progress(reduceJob(jobs[4] as Job, { type: 'done' }, 0), 0)).toBe(1); // five jobs above
   });
 
   test('bars are the noise levels of the steps', () => {

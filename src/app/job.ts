@@ -45,15 +45,13 @@ export interface Job {
   readonly plan: Plan | null;
   readonly notices: readonly string[];
   readonly error: JobError | null;
-  /** The song that came of it. */
-  readonly track: string | null;
 }
 
 export type JobAction =
   | { readonly type: 'start'; readonly soundMs: number | null }
   | { readonly type: 'tick' }
   | { readonly type: 'ending'; readonly ending: 'keep' | 'cancel' }
-  | { readonly type: 'done'; readonly track: string | null }
+  | { readonly type: 'done' }
   | { readonly type: 'failed'; readonly error: JobError }
   | EngineEvent;
 
@@ -78,7 +76,6 @@ export const newJob = (id: string, title: string, task: Task, preset: string): J
   plan: null,
   notices: [],
   error: null,
-  track: null,
 });
 
 /** Of unknown songs: the sound takes about this share of what all steps take (nano on WASM, first song of a session). */
@@ -91,7 +88,7 @@ export function reduceJob(job: Job, action: JobAction, now: number): Job {
     case 'ending':
       return job.state === 'running' ? { ...job, ending: action.ending } : job;
     case 'done':
-      return { ...job, state: 'done', left: null, download: null, track: action.track };
+      return { ...job, state: 'done', left: null, download: null };
     case 'failed':
       return action.error.code === 'cancelled'
         ? { ...job, state: 'cancelled', left: null, download: null }

@@ -23,8 +23,6 @@ import { TEXT } from './text.ts';
 import { titleOf } from './titles.ts';
 import { Toasts } from './toasts.svelte.ts';
 
-const ENDED: readonly Job['state'][] = ['done', 'failed', 'cancelled'];
-
 export class Studio {
   readonly settings = createSettings();
   readonly router = new Router();
@@ -166,10 +164,6 @@ export class Studio {
     this.jobs = this.jobs.map((one) => byId.get(swap(one.id)) ?? one);
   }
 
-  clearEnded(): void {
-    this.jobs = this.jobs.filter(({ state }) => !ENDED.includes(state));
-  }
-
   /** Puts a song into the player and the stage. */
   async show(track: Track, play: boolean): Promise<void> {
     await this.player.open(track, play);
@@ -239,6 +233,8 @@ export class Studio {
       clearInterval(clock);
       this.#abort = null;
     }
+    // What failed stays to be read and tried again; what is done lives on in the library.
+    this.jobs = this.jobs.filter(({ state }) => state !== 'done' && state !== 'cancelled');
     if (this.waiting.length > 0) return this.#pump();
     if (this.#updateWanted) this.pwa.apply();
     // What the engine holds now is shown on the Device page; nobody waits for it.
@@ -293,7 +289,7 @@ export class Studio {
     }));
     for (const [i, track] of tracks.entries()) await this.shelf.add(track, result.songs[i]?.unstored ?? {});
     const last = tracks.at(-1);
-    this.#act(job.id, { type: 'done', track: last?.id ?? null });
+    this.#act(job.id, { type: 'done' });
     this.toasts.say(TEXT.live.ready(job.title));
     if (!last) return;
     if (!this.player.playing) await this.show(last, false);
