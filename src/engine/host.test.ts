@@ -257,6 +257,38 @@ describe('Host', () => {
     expect(seen).toEqual([false, true, false, true]);
   });
 
+  test('an edit of weights reloads the graphs it touches, and no others', async () => {
+    const { host, runtime } = hostWith();
+    const edit: WeightEdit = {
+      key: 'lora',
+      paths: new Set(['encoder.bin']),
+      apply: (path, bytes) => new Uint8Array([...bytes, ...new TextEncoder().encode(` edited ${path}`)]),
+    };
+    const both = async (): Promise<void> => {
+      await host.run('encoder', one);
+      await host.run('denoiser', one);
+    };
+    await both();
+    await host.adapt(edit);
+    await both();
+    await host.adapt({ ...edit }); // the same key: the same weights
+    await both();
+    await host.adapt(null);
+    await both();
+    expect(runtime.log.filter((line) => !line.startsWith('run'))).toEqual([
+      'load encoder from encoder.bin',
+      'load denoiser from denoiser.bin',
+      'encoder.y leaves the GPU',
+      'release encoder',
+      'load encoder from encoder.bin edited encoder.bin',
+      'encoder.y leaves the GPU',
+      'encoder.y leaves the GPU',
+      'encoder.y leaves the GPU',
+      'release encoder',
+      'load encoder from encoder.bin',
+    ]);
+  });
+
   test('a failed run does not stop later ones', async () => {
     const { host, runtime } = hostWith();
     runtime.during = () => {
