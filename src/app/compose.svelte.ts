@@ -59,7 +59,7 @@ export class Compose {
   readonly #keep: Keep<Draft>;
   limits = $state.raw<TaskLimits | null>(null);
   /** What controls complain about, by control. */
-  complaints = $state<Record<string, string>>({});
+  complaints = $state.raw<Readonly<Record<string, string>>>({});
 
   constructor(keep: Keep<Draft>) {
     this.#keep = keep;
@@ -110,8 +110,9 @@ export class Compose {
   }
 
   complain(field: string, message: string | null): void {
-    if (message === null) delete this.complaints[field];
-    else if (this.complaints[field] !== message) this.complaints[field] = message;
+    const { [field]: before, ...rest } = this.complaints;
+    if (before === (message ?? undefined)) return;
+    this.complaints = message === null ? rest : { ...rest, [field]: message };
   }
 
   /** The text leads; the chip's own value counts only where the text is silent. */
