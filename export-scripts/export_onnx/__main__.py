@@ -5,7 +5,7 @@
   python -m export_onnx verify OUT CHECKPOINT
       Runs every graph and variant of a pack in onnxruntime against PyTorch; exit 1 beyond tolerance.
   python -m export_onnx recipe OUT [--checkpoint CHECKPOINT] [--variants fp16,q8,q4f16]
-      Graphs without weights and the recipes to build them; without a checkpoint for ACE-Step v1-3.5B.
+      Graphs without weights and the recipes to build them, in every precision; without a checkpoint for the 3.5B model.
   python -m export_onnx convert CHECKPOINT OUT --precision P [--recipes FOLDER]
       Carries recipes out: the same bytes as the application's converter.
 
@@ -30,7 +30,9 @@ def precisions(text: str) -> list[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="export_onnx", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="export_onnx", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands_of = parser.add_subparsers(dest="command", required=True)
 
     p = commands_of.add_parser("export", help="checkpoint folder -> pack")
@@ -50,7 +52,7 @@ def main() -> int:
     p = commands_of.add_parser("recipe", help="graphs without weights + recipes")
     p.add_argument("out", type=Path)
     p.add_argument("--checkpoint", type=Path, help="take the sizes from this folder; default: the 3.5B model's")
-    p.add_argument("--variants", type=precisions, default=precisions("fp16,bf16,q8,q4f16,q4f32"))
+    p.add_argument("--variants", type=precisions, default=list(PRECISIONS))
     p.add_argument("--id")
     p.add_argument("--min-quantised", type=int, default=MIN_QUANTISED)
 
@@ -58,7 +60,7 @@ def main() -> int:
     p.add_argument("checkpoint", type=Path)
     p.add_argument("out", type=Path)
     p.add_argument("--precision", choices=list(PRECISIONS), required=True)
-    p.add_argument("--recipes", type=Path, default=commands.OFFICIAL_RECIPES)
+    p.add_argument("--recipes", type=Path, help="default: the 3.5B model's, or made for this checkpoint's sizes")
 
     arguments = vars(parser.parse_args())
     try:

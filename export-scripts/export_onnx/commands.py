@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from .families import ace_step_v1, open_pack
 from .manifest import NAME, copy_file, file_ref, graph_entry, manifest, variant_entry, write_json
 from .measure import measure
 from .pack import Checkpoint, Graph, Pack, check
-from .variants import make_variant
+from .variants import MIN_QUANTISED, make_variant
 
 OFFICIAL_RECIPES = Path(__file__).resolve().parents[2] / "public" / "models" / ace_step_v1.OFFICIAL_ID
 RECIPE_SCHEMA = 1
@@ -22,7 +23,6 @@ RECIPE_SCHEMA = 1
 # What the codec graphs take when the others are quantised: float16 products where they are float16 anyway, else float32
 # on weights stored in half the bytes.
 INSTEAD = {"q4f16": "fp16", "q4f32": "bf16", "q8": "bf16"}
-
 
 
 def export(
@@ -38,6 +38,7 @@ def export(
     out.mkdir(parents=True, exist_ok=True)
     wanted = variants or (["fp16", "fp32"] if pack.shared else ["fp32"])
     graphs: dict[str, Any] = {}
+    recipes: dict[str, list[dict[str, Any]]] = {}
     for graph in pack.graphs:
         reference = graph.load(source) if errors else None
         entries, inputs = [], []
@@ -45,6 +46,7 @@ def export(
             variant = make_variant(graph, precision, min_quantised, pack.shared)
             (out / variant.recipe["file"]).write_bytes(serialized(variant.model))
             write_weights(variant.recipe, source, out)
+            recipes.setdefault(precision, []).append(variant.recipe)
             measured = measure(graph, variant.recipe, out, source, reference) if reference else None
             entries.append(variant_entry(variant, out, float(f"{measured.error:.2e}") if measured else None))
             inputs = [value.name for value in variant.model.graph.input]
@@ -53,6 +55,8 @@ def export(
     files = {name: copy_file(checkpoint / path, out) for name, path in pack.files.items()}
     if lyric_vocab:
         files["lyric_vocab"] = copy_file(lyric_vocab, out)
+    if not pack.shared:  # LoRAs find their weights by it; packs that share one copy of weights take none
+        files |= {f"recipe.{p}": write_recipe(out, pack, p, steps) for p, steps in recipes.items()}
     write_json(out / NAME, manifest(pack, graphs, files))
     size = sum(f.stat().st_size for f in out.iterdir())
     print(f"{out / NAME}: {len(graphs)} graphs, {size / 1e6:.1f} MB, {time.time() - started:.0f} s")
@@ -72,7 +76,9 @@ def verify(out: Path, checkpoint: Path, min_quantised: int) -> int:
                 if file_ref(out, ref["path"]) != {k: ref[k] for k in ("path", "bytes", "sha256")}:
                     raise ValueError(f"{out / ref['path']} is not the file that {NAME} describes; export again")
             if serialized(variant.model) != (out / variant.recipe["file"]).read_bytes():
-                raise ValueError(f"{variant.recipe['file']} was written by another version or --min-quantised; export again")
+                raise ValueError(
+                    f"{variant.recipe['file']} was written by another version or --min-quantised; export again"
+                )
             measured = measure(graph, variant.recipe, out, source, reference)
             failed += not measured.ok
             print(measured, flush=True)
@@ -96,16 +102,20 @@ def recipe(out: Path, checkpoint: Path | None, variants: list[str], id: str | No
         graphs[graph.name] = graph_entry(graph, inputs, entries)
         print(f"{graph.name}: {', '.join(e['precision'] for e in entries)}", flush=True)
     for precision, steps in recipes.items():
-        body = {"schema": RECIPE_SCHEMA, "id": pack.id, "precision": precision, "graphs": steps}
-        (out / recipe_name(precision)).write_text(json.dumps(body, separators=(",", ":")) + "\n")
+        write_recipe(out, pack, precision, steps)
     files = {name: {"path": path, "bytes": None, "sha256": None} for name, path in pack.files.items()}
     write_json(out / NAME, manifest(pack, graphs, files))
     return 0
 
 
-def convert(checkpoint: Path, out: Path, precision: str, recipes: Path) -> int:
+def convert(checkpoint: Path, out: Path, precision: str, recipes: Path | None) -> int:
     pack, source = open_pack(checkpoint), Checkpoint(checkpoint)
     check(pack, source)
+    if recipes is None and pack.id != ace_step_v1.OFFICIAL_ID:  # of another size: write fitting recipes first
+        with tempfile.TemporaryDirectory() as folder:
+            recipe(Path(folder), checkpoint, [precision, INSTEAD.get(precision, precision)], None, MIN_QUANTISED)
+            return convert(checkpoint, out, precision, Path(folder))
+    recipes = recipes or OFFICIAL_RECIPES
     listed = json.loads((recipes / NAME).read_text())
     out.mkdir(parents=True, exist_ok=True)
     for graph in pack.graphs:
@@ -139,6 +149,12 @@ def serialized(model: onnx.ModelProto) -> bytes:
 
 def recipe_name(precision: str) -> str:
     return f"recipe.{precision}.json"
+
+
+def write_recipe(folder: Path, pack: Pack, precision: str, steps: list[dict[str, Any]]) -> dict[str, Any]:
+    body = {"schema": RECIPE_SCHEMA, "id": pack.id, "precision": precision, "graphs": steps}
+    (folder / recipe_name(precision)).write_text(json.dumps(body, separators=(",", ":")) + "\n")
+    return file_ref(folder, recipe_name(precision))
 
 
 def read_recipe(folder: Path, precision: str) -> dict[str, dict[str, Any]]:

@@ -20,10 +20,14 @@ def convert(recipe: dict[str, Any], checkpoint: Checkpoint, folder: Path) -> Non
             opened.append((folder / shard["path"]).open("wb"))
             opened[-1].truncate(shard["bytes"])
         for tensor in recipe["tensors"]:
-            for place, array in zip(_places(tensor), encode(tensor, partial(checkpoint.read, tensor["file"])), strict=True):
+            for place, array in zip(
+                _places(tensor), encode(tensor, partial(checkpoint.read, tensor["file"])), strict=True
+            ):
                 raw = np.ascontiguousarray(array).tobytes()
                 if len(raw) != place["bytes"]:
-                    raise ValueError(f"{tensor['name']}: {len(raw)} bytes where the recipe has room for {place['bytes']}")
+                    raise ValueError(
+                        f"{tensor['name']}: {len(raw)} bytes where the recipe has room for {place['bytes']}"
+                    )
                 opened[place["shard"]].seek(place["offset"])
                 opened[place["shard"]].write(raw)
     finally:
@@ -70,4 +74,3 @@ def _read(path: Path, place: dict[str, Any]) -> bytes:
     with path.open("rb") as f:
         f.seek(place["offset"])
         return f.read(place["bytes"])
-

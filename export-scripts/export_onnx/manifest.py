@@ -32,7 +32,11 @@ def variant_entry(variant: Variant, folder: Path, error: float | None) -> dict[s
     weights = []
     for shard in recipe["shards"]:
         exists = (folder / shard["path"]).exists()
-        ref = file_ref(folder, shard["path"]) if exists else {"path": shard["path"], "bytes": shard["bytes"], "sha256": None}
+        ref = (
+            file_ref(folder, shard["path"])
+            if exists
+            else {"path": shard["path"], "bytes": shard["bytes"], "sha256": None}
+        )
         widen = {"widen": recipe["widen"]} if "widen" in recipe else {}
         weights.append({**ref, "location": shard["path"], **widen})
     return {

@@ -43,14 +43,20 @@ class Measured:
     @property
     def ok(self) -> bool:
         spec = PRECISIONS[self.precision]
-        return self.finite and self.runtime <= RUNTIME_TOLERANCE[spec.dtype] and self.error <= ERROR_TOLERANCE[self.precision]
+        return (
+            self.finite
+            and self.runtime <= RUNTIME_TOLERANCE[spec.dtype]
+            and self.error <= ERROR_TOLERANCE[self.precision]
+        )
 
     def __str__(self) -> str:
         verdict = "ok" if self.ok else "FAIL"
         return f"{self.graph:18s} {self.precision:6s} runtime {self.runtime:.2e}  error {self.error:.2e}  {verdict}"
 
 
-def measure(graph: Graph, recipe: dict[str, Any], folder: Path, checkpoint: Checkpoint, reference: nn.Module) -> Measured:
+def measure(
+    graph: Graph, recipe: dict[str, Any], folder: Path, checkpoint: Checkpoint, reference: nn.Module
+) -> Measured:
     """`reference` is graph.load(checkpoint): the float32 module."""
     spec = PRECISIONS[recipe["precision"]]
     stored = decode(recipe, folder)
@@ -113,7 +119,7 @@ class session:
             path.write_bytes((self.folder / self.recipe["file"]).read_bytes())
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        options.intra_op_num_threads = 2
+        options.intra_op_num_threads = torch.get_num_threads()
         created = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         return lambda feeds: created.run(None, {name: value.numpy() for name, value in feeds.items()})
 

@@ -45,7 +45,9 @@ class Net(nn.Module):
     ) -> None:  # fmt: skip
         """Declares a parameter. It is born on the meta device, without data: `load` fills it, an export never needs it."""
         dtype = torch.float32 if exact else self.dtype
-        self.register_parameter(name, nn.Parameter(torch.empty(tuple(shape), dtype=dtype, device="meta"), requires_grad=False))
+        self.register_parameter(
+            name, nn.Parameter(torch.empty(tuple(shape), dtype=dtype, device="meta"), requires_grad=False)
+        )
         self.sources[name] = Source((keys,) if isinstance(keys, str) else tuple(keys), how, rows)
 
     def linear(
@@ -130,7 +132,11 @@ def source_problem(source: Source, shapes: dict[str, tuple[int, ...]], shape: Se
         ok = shapes[source.keys[0]][0] == first[0] and _is_reshape(first, shape)
     else:
         inputs, outputs, taps = first
-        ok = shapes[source.keys[0]][0] == inputs == shape[1] and shape[0] % outputs == 0 and taps <= 3 * (shape[0] // outputs)
+        ok = (
+            shapes[source.keys[0]][0] == inputs == shape[1]
+            and shape[0] % outputs == 0
+            and taps <= 3 * (shape[0] // outputs)
+        )
     if ok:
         return None
     have = " + ".join(f"{key} {list(shapes[key])}" for key in source.keys)

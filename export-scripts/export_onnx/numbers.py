@@ -45,7 +45,9 @@ def quantize(w: np.ndarray, bits: int, block: int = BLOCK) -> tuple[np.ndarray, 
     scales = to_f16((np.take_along_axis(values, at, -1)[..., 0].astype(np.float64) / -zero).astype(np.float32))
     s = scales.astype(np.float64)
     inverse = np.divide(1.0, s, out=np.zeros_like(s), where=s != 0)
-    codes = np.clip(np.floor(values.astype(np.float64) * inverse[..., None] + (zero + 0.5)), 0, 2 * zero - 1).astype(np.uint8)
+    codes = np.clip(np.floor(values.astype(np.float64) * inverse[..., None] + (zero + 0.5)), 0, 2 * zero - 1).astype(
+        np.uint8
+    )
     if bits == 4:
         codes = codes[..., 0::2] | (codes[..., 1::2] << 4)
     return codes, scales

@@ -21,7 +21,9 @@ class SafeTensors:
             prefix = f.read(8)
             length = struct.unpack("<Q", prefix)[0] if len(prefix) == 8 else 0
             if not 2 <= length <= min(MAX_HEADER, path.stat().st_size - 8):
-                raise ValueError(f"{path}: not a safetensors file (header of {length} bytes, file of {path.stat().st_size})")
+                raise ValueError(
+                    f"{path}: not a safetensors file (header of {length} bytes, file of {path.stat().st_size})"
+                )
             header = json.loads(f.read(length))
         header.pop("__metadata__", None)
         self._base = 8 + length

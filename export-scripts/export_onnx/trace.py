@@ -238,7 +238,8 @@ class Tracer(TorchFunctionMode):
         if tuple(before) == tuple(after):
             return name
         target: list[int | None] = [
-            size if size < DYNAMIC else 0 if i < len(before) and before[i] == size else None for i, size in enumerate(after)
+            size if size < DYNAMIC else 0 if i < len(before) and before[i] == size else None
+            for i, size in enumerate(after)
         ]
         unknown = [i for i, size in enumerate(target) if size is None]
         # Of the sizes that are neither fixed nor copied one is inferred; a single symbol can be read from an input.
@@ -273,7 +274,9 @@ class Tracer(TorchFunctionMode):
         for node in self.nodes:
             tied = self.transposed.intersection(node.input) if node.op_type != "MatMul" else set()
             if tied:
-                raise NotImplementedError(f"{tied.pop()} is used by a linear layer and by {node.op_type}: it has one layout only")
+                raise NotImplementedError(
+                    f"{tied.pop()} is used by a linear layer and by {node.op_type}: it has one layout only"
+                )
         needed, nodes = set(outputs), []
         for node in reversed(self.nodes):
             if needed.intersection(node.output):
@@ -282,7 +285,9 @@ class Tracer(TorchFunctionMode):
         nodes.reverse()
         declared = [
             helper.make_tensor_value_info(
-                name, ONNX_TYPES[t.dtype], [str(self.dim_of(s) or f"{name}_{i}") if s >= DYNAMIC else s for i, s in enumerate(t.shape)]
+                name,
+                ONNX_TYPES[t.dtype],
+                [str(self.dim_of(s) or f"{name}_{i}") if s >= DYNAMIC else s for i, s in enumerate(t.shape)],
             )
             for tensor, name in zip(results, outputs, strict=True)
             for t in (tensor,)
@@ -381,7 +386,14 @@ def _reduction(op: str) -> Callable:
 
 for _name, _op in {"add": "Add", "sub": "Sub", "mul": "Mul", "div": "Div", "true_divide": "Div", "pow": "Pow"}.items():
     HANDLERS[_name] = _binary(_op)
-for _name, _op in {"radd": "Add", "rsub": "Sub", "rmul": "Mul", "rdiv": "Div", "rtruediv": "Div", "rpow": "Pow"}.items():
+for _name, _op in {
+    "radd": "Add",
+    "rsub": "Sub",
+    "rmul": "Mul",
+    "rdiv": "Div",
+    "rtruediv": "Div",
+    "rpow": "Pow",
+}.items():
     HANDLERS[_name] = _binary(_op, swapped=True)
 for _name, _op in {"maximum": "Max", "minimum": "Min", "matmul": "MatMul", "rmatmul": "MatMul"}.items():
     HANDLERS[_name] = _binary(_op, swapped=_name == "rmatmul")
@@ -531,7 +543,9 @@ def _embedding(t: Tracer, out: Tensor, ids: Tensor, weight: Tensor, *_: Any, **_
 
 
 @handles("pad")
-def _pad(t: Tracer, out: Tensor, x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> str:
+def _pad(
+    t: Tracer, out: Tensor, x: Tensor, pad: Sequence[int], mode: str = "constant", value: float | None = None
+) -> str:
     before, after = [0] * x.dim(), [0] * x.dim()
     for i, (left, right) in enumerate(zip(pad[::2], pad[1::2], strict=True)):
         before[-1 - i], after[-1 - i] = left, right
@@ -545,7 +559,15 @@ def _interpolate(t: Tracer, out: Tensor, x: Tensor, scale_factor: float = 1, mod
     if mode != "nearest":
         raise NotImplementedError(f"interpolate mode {mode!r} cannot be traced; use 'nearest'")
     scales = t.constant(np.array([1.0, 1.0] + [float(scale_factor)] * (x.dim() - 2), np.float32))
-    return t.node("Resize", t.name_of(x), "", scales, mode="nearest", nearest_mode="floor", coordinate_transformation_mode="asymmetric")
+    return t.node(
+        "Resize",
+        t.name_of(x),
+        "",
+        scales,
+        mode="nearest",
+        nearest_mode="floor",
+        coordinate_transformation_mode="asymmetric",
+    )
 
 
 @handles("pixel_shuffle")
@@ -581,7 +603,13 @@ def _conv(
 
 @handles("layer_norm")
 def _layer_norm(
-    t: Tracer, out: Tensor, x: Tensor, shape: Sequence[int], weight: Tensor | None = None, bias: Tensor | None = None, eps: float = 1e-5
+    t: Tracer,
+    out: Tensor,
+    x: Tensor,
+    shape: Sequence[int],
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    eps: float = 1e-5,
 ) -> str:
     scale = t.constant(np.ones(shape, NUMPY_TYPES[x.dtype])) if weight is None else t.name_of(weight)
     rest = [] if bias is None else [t.name_of(bias)]
@@ -589,7 +617,9 @@ def _layer_norm(
 
 
 @handles("rms_norm")
-def _rms_norm(t: Tracer, out: Tensor, x: Tensor, shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None) -> str:
+def _rms_norm(
+    t: Tracer, out: Tensor, x: Tensor, shape: Sequence[int], weight: Tensor | None = None, eps: float | None = None
+) -> str:
     scale = t.constant(np.ones(shape, NUMPY_TYPES[x.dtype])) if weight is None else t.name_of(weight)
     return t.node("RMSNormalization", t.name_of(x), scale, axis=-len(shape), epsilon=eps)
 

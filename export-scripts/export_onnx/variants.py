@@ -126,7 +126,9 @@ class Files:
         self.stem, self.factor = stem, factor
         self.shards: list[dict[str, Any]] = []
 
-    def place(self, initializers: list[TensorProto], name: str, shape: tuple[int, ...], onnx_type: int, size: int) -> dict[str, Any]:
+    def place(
+        self, initializers: list[TensorProto], name: str, shape: tuple[int, ...], onnx_type: int, size: int
+    ) -> dict[str, Any]:
         """Adds an initializer that points into the files and says where its stored bytes belong."""
         loaded = int(np.prod(shape)) * size
         stored = loaded // self.factor
@@ -179,7 +181,9 @@ def quantise_products(traced: Traced, bits: int, minimum: int) -> dict[str, Quan
         done[name] = Quantised(n, k, bits)
         node.op_type, node.domain = "MatMulNBits", "com.microsoft"
         node.input[1:] = [f"{name}_q", f"{name}_s"]
-        node.attribute.extend(helper.make_attribute(a, v) for a, v in (("K", k), ("N", n), ("bits", bits), ("block_size", BLOCK)))
+        node.attribute.extend(
+            helper.make_attribute(a, v) for a, v in (("K", k), ("N", n), ("bits", bits), ("block_size", BLOCK))
+        )
     return done
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import KEYS
 from safetensors.numpy import load_file, save_file
 
-from conftest import KEYS
 from export_onnx.families import ace_step_v1, open_pack
 from export_onnx.families.ace_step_v1 import TEXT, TRANSFORMER
 from export_onnx.pack import Checkpoint, CheckpointError, check
@@ -63,7 +63,11 @@ def test_a_transposed_weight_is_no_reshape(changed) -> None:
 
 @pytest.mark.parametrize(
     ("raw", "message"),
-    [(b"", "not a safetensors file"), (b"\xff" * 8 + b"{}", "not a safetensors file"), (b"<!doctype html>", "not a safetensors")],
+    [
+        (b"", "not a safetensors file"),
+        (b"\xff" * 8 + b"{}", "not a safetensors file"),
+        (b"<!doctype html>", "not a safetensors"),
+    ],
 )
 def test_a_file_that_is_no_safetensors_is_refused(tmp_path: Path, raw: bytes, message: str) -> None:
     (tmp_path / "x").write_bytes(raw)

@@ -92,7 +92,9 @@ def test_sources_concatenate_and_cut_rows() -> None:
         (Source(("g", "v"), "weight_norm_upsample"), {"g": (3, 1, 1), "v": (3, 5, 8)}, (12, 5, 3), "cannot become"),
     ],
 )
-def test_shapes_are_compared_before_anything_is_read(source: Source, have: dict, want: tuple, problem: str | None) -> None:
+def test_shapes_are_compared_before_anything_is_read(
+    source: Source, have: dict, want: tuple, problem: str | None
+) -> None:
     import re
 
     found = source_problem(source, have, want)

@@ -101,7 +101,9 @@ def test_files_hold_what_the_checkpoint_holds(checkpoint: Path, pack: Path) -> N
     recipe = make_variant(open_pack(checkpoint).graph("text_encoder"), "fp32", EVERY).recipe
     stored, source = decode(recipe, pack), load_file(checkpoint / TEXT)
     attention = "encoder.block.0.layer.0.SelfAttention."
-    np.testing.assert_array_equal(stored["layers.0.qkv_w"], np.concatenate([source[f"{attention}{x}.weight"] for x in "qkv"]))
+    np.testing.assert_array_equal(
+        stored["layers.0.qkv_w"], np.concatenate([source[f"{attention}{x}.weight"] for x in "qkv"])
+    )
     np.testing.assert_array_equal(stored["embedding0"], source["shared.weight"])
 
 
@@ -136,7 +138,9 @@ def test_tensors_start_at_multiples_of_64_and_do_not_overlap(checkpoint: Path) -
 def test_offsets_in_a_widened_graph_are_twice_those_in_the_file(checkpoint: Path) -> None:
     variant = make_variant(open_pack(checkpoint).graph("cross_kv"), "bf16", EVERY)
     assert variant.recipe["widen"] == "bf16"
-    external = {t.name: {e.key: e.value for e in t.external_data} for t in variant.model.graph.initializer if t.external_data}
+    external = {
+        t.name: {e.key: e.value for e in t.external_data} for t in variant.model.graph.initializer if t.external_data
+    }
     for tensor in variant.recipe["tensors"]:
         assert int(external[tensor["name"]]["offset"]) == 2 * tensor["data"]["offset"]
         assert int(external[tensor["name"]]["length"]) == 2 * tensor["data"]["bytes"] == 4 * math.prod(tensor["shape"])
@@ -158,6 +162,14 @@ def test_converting_by_recipe_gives_the_bytes_of_an_export(checkpoint: Path, pac
         assert raw == (pack / name).read_bytes(), name
     last = json.loads((out / "manifest.json").read_text())
     assert all(ref["sha256"] for ref in refs_of(last))
+
+
+def test_a_checkpoint_of_another_size_is_converted_by_recipes_made_for_it(
+    checkpoint: Path, pack: Path, tmp_path: Path
+) -> None:
+    assert commands.convert(checkpoint, tmp_path, "fp16", None) == 0
+    for file in (*pack.glob("*.fp16.onnx"), *pack.glob("*.fp16.*.bin")):
+        assert (tmp_path / file.name).read_bytes() == file.read_bytes()
 
 
 def test_a_precision_without_a_recipe_is_named(checkpoint: Path, tmp_path: Path) -> None:
@@ -187,7 +199,9 @@ def test_verify_passes_and_notices_damage_and_other_weights(checkpoint: Path, tm
         commands.verify(out, checkpoint, EVERY)
 
 
-def test_the_command_line_reports_faults_and_does_not_raise(tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_line_reports_faults_and_does_not_raise(
+    tmp_path: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from export_onnx.__main__ import main
 
     monkeypatch.setattr("sys.argv", ["export_onnx", "export", str(tmp_path), str(tmp_path / "out")])

@@ -52,7 +52,9 @@ CASES = {
     "activations": lambda x: F.silu(x) + F.gelu(x) + F.gelu(x, approximate="tanh") + F.relu(x) + F.leaky_relu(x, 0.1),
     "padding": lambda x: F.pad(x, (1, 2)).sum(-1, keepdim=True) + F.pad(x, (2, 0), mode="replicate")[..., :8],
     "zeros_like": lambda x: torch.cat([x[:, 1:], torch.zeros_like(x[:, :1])], 1),
-    "two dynamic sizes at once": lambda x: (x @ x.transpose(1, 2)).flatten(1)[:, x.shape[1] :].unflatten(1, (x.shape[1] - 1, x.shape[1])),
+    "two dynamic sizes at once": lambda x: (
+        (x @ x.transpose(1, 2)).flatten(1)[:, x.shape[1] :].unflatten(1, (x.shape[1] - 1, x.shape[1]))
+    ),
 }
 
 
@@ -109,7 +111,9 @@ def test_a_linear_weight_is_stored_as_matmul_reads_it() -> None:
 
 
 def test_dimensions_are_named_in_the_graph() -> None:
-    traced = trace(Calls(lambda x: x.unflatten(1, (-1, 8)).mean(2)), {"x": X.repeat(1, 8, 1)}, {"x": {1: 8 * Dim("T")}}, ["y"])
+    traced = trace(
+        Calls(lambda x: x.unflatten(1, (-1, 8)).mean(2)), {"x": X.repeat(1, 8, 1)}, {"x": {1: 8 * Dim("T")}}, ["y"]
+    )
     shape = lambda value: [d.dim_param or d.dim_value for d in value.type.tensor_type.shape.dim]  # noqa: E731
     assert shape(traced.inputs[0]) == [1, "8*T", 8]
     assert shape(traced.outputs[0]) == [1, "T", 8]

@@ -126,7 +126,7 @@ def make_pack(configs: Mapping[str, dict[str, Any]], pack_id: str) -> Pack:
             "melRange": {"min": -11, "max": 3},
             "latent": {"shift": -1.9091, "scale": 0.1786},
             "vocoder": "waveform",
-            "window": {"latents": 512, "overlap": 128},
+            "window": {"latents": 256, "overlap": 128},
             "seconds": {"min": 1, "max": 240, "default": 60},
             "sampling": SAMPLING,
             "presets": PRESETS,

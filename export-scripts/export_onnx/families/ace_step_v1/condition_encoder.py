@@ -29,7 +29,9 @@ class LyricLayer(Net):
         self.linear("down", s.lyric_feed_forward, d, f"{p}feed_forward.w_2")
 
     def normed(self, name: str, x: Tensor) -> Tensor:
-        return F.layer_norm(x, x.shape[-1:], getattr(self, f"{name}_w"), getattr(self, f"{name}_b"), 1e-5).to(self.dtype)
+        return F.layer_norm(x, x.shape[-1:], getattr(self, f"{name}_w"), getattr(self, f"{name}_b"), 1e-5).to(
+            self.dtype
+        )
 
     def forward(self, x: Tensor, positions: Tensor, erg_scale: Tensor) -> Tensor:
         """x (1, M, D) float32, positions (1, 2M-1, D)."""

@@ -14,7 +14,15 @@ class Conv(Net):
     """Conv2d that keeps the size (or halves it, stride 2)."""
 
     def __init__(
-        self, key: str, inputs: int, outputs: int, kernel: int, dtype: torch.dtype, bias: bool = True, stride: int = 1, groups: int = 1
+        self,
+        key: str,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        dtype: torch.dtype,
+        bias: bool = True,
+        stride: int = 1,
+        groups: int = 1,
     ) -> None:
         super().__init__(dtype)
         self.options = {"stride": stride, "padding": kernel // 2, "groups": groups}
@@ -124,7 +132,9 @@ class DcaeEncoder(Net):
         self.latent = config["latent_channels"]
         self.conv_in = Conv("encoder.conv_in", config["in_channels"], widths[0], 3, dtype)
         self.body = nn.ModuleList()
-        for i, (kind, count) in enumerate(zip(config["encoder_block_types"], config["encoder_layers_per_block"], strict=True)):
+        for i, (kind, count) in enumerate(
+            zip(config["encoder_block_types"], config["encoder_layers_per_block"], strict=True)
+        ):
             key = f"encoder.down_blocks.{i}"
             self.body.extend(stage(key, kind, widths[i], count, head, 0, dtype))
             if i + 1 < len(widths):

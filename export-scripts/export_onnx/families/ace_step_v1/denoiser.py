@@ -51,7 +51,9 @@ class Block(Net):
 
         n = (rms_norm(x) * scale2 + shift2).to(half)
         up = F.silu(self.apply_linear("up", n)).transpose(1, 2)
-        a, gate = F.conv1d(up, self.depth_w, self.depth_b, padding=1, groups=2 * s.feed_forward).split(s.feed_forward, 1)
+        a, gate = F.conv1d(up, self.depth_w, self.depth_b, padding=1, groups=2 * s.feed_forward).split(
+            s.feed_forward, 1
+        )
         return x + self.apply_linear("down", (a * F.silu(gate)).transpose(1, 2)).float() * gate2
 
 
@@ -84,7 +86,14 @@ class Denoiser(Net):
         self.register_buffer("swap", swap_index(s.head), persistent=False)
 
     def forward(
-        self, latents: Tensor, time_features: Tensor, k: Tensor, v: Tensor, rope_cos: Tensor, rope_sin: Tensor, erg_scale: Tensor
+        self,
+        latents: Tensor,
+        time_features: Tensor,
+        k: Tensor,
+        v: Tensor,
+        rope_cos: Tensor,
+        rope_sin: Tensor,
+        erg_scale: Tensor,
     ) -> Tensor:
         s, half = self.s, self.dtype
         embedded = self.apply_linear("time2", F.silu(self.apply_linear("time1", time_features.to(half))))

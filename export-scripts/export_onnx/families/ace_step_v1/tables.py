@@ -13,7 +13,9 @@ def rope(length: int, d: int, theta: float) -> tuple[Tensor, Tensor]:
     frequency = theta ** (-np.arange(0, d, 2, dtype=np.float64) / d)
     angle = np.arange(length, dtype=np.float64)[:, None] * np.concatenate([frequency, frequency])
     sign = np.tile([-1.0, 1.0], d // 2)
-    return torch.from_numpy(np.cos(angle).astype(np.float32)), torch.from_numpy((np.sin(angle) * sign).astype(np.float32))
+    return torch.from_numpy(np.cos(angle).astype(np.float32)), torch.from_numpy(
+        (np.sin(angle) * sign).astype(np.float32)
+    )
 
 
 def timestep_features(timesteps: np.ndarray | list[float], half: int = 128) -> Tensor:
@@ -36,6 +38,8 @@ def relative_buckets(length: int, buckets: int = 32, max_distance: int = 128) ->
     offset = np.arange(length)[None] - np.arange(length)[:, None]
     half, distance = buckets // 2, np.abs(offset)
     exact = half // 2
-    ratio = np.log(np.maximum(distance, 1).astype(np.float32) / np.float32(exact)) / np.float32(np.log(max_distance / exact))
+    ratio = np.log(np.maximum(distance, 1).astype(np.float32) / np.float32(exact)) / np.float32(
+        np.log(max_distance / exact)
+    )
     far = np.minimum(exact + (ratio * np.float32(half - exact)).astype(np.int64), half - 1)
     return torch.from_numpy((offset > 0) * half + np.where(distance < exact, distance, far))

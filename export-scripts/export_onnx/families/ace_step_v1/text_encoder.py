@@ -54,7 +54,9 @@ class TextEncoder(Net):
         rows = -(-words // -(-words * d * 4 // MAX_BINDING))  # words a piece
         self.pieces = [(begin, min(begin + rows, words)) for begin in range(0, words, rows)]
         for i, piece in enumerate(self.pieces):
-            self.weight(f"embedding{i}", (piece[1] - piece[0], d), "shared.weight", rows=piece if len(self.pieces) > 1 else None)
+            self.weight(
+                f"embedding{i}", (piece[1] - piece[0], d), "shared.weight", rows=piece if len(self.pieces) > 1 else None
+            )
         self.layers = nn.ModuleList(Layer(config, i, dtype) for i in range(config["num_layers"]))
         self.norm_weights("norm", d, "encoder.final_layer_norm", bias=False)
 

@@ -128,7 +128,9 @@ class Vocoder(Net):
             width //= 2
             self.blocks.append(
                 nn.ModuleList(
-                    ResBlock(f"head.resblocks.{len(kernels) * i + j}", width, k, config["resblock_dilation_sizes"][j], dtype)
+                    ResBlock(
+                        f"head.resblocks.{len(kernels) * i + j}", width, k, config["resblock_dilation_sizes"][j], dtype
+                    )
                     for j, k in enumerate(kernels)
                 )
             )
