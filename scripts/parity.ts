@@ -27,6 +27,9 @@ import { checkModules } from './parity/modules.ts';
 import { checkPipelines } from './parity/pipeline.ts';
 import { Report } from './parity/report.ts';
 
+/** The case that stands for the run itself. */
+const RUN = 'run';
+
 const root = fileURLToPath(ROOT);
 const EXPORTER = join(root, 'export-scripts');
 const CACHE = join(root, '.cache/parity');
@@ -43,11 +46,13 @@ if (given === undefined) {
   process.exit(2);
 }
 const folder = resolve(given);
+const { only } = values;
 const wanted = (part: string): boolean =>
-  values.only === undefined || part.startsWith(values.only) || values.only.startsWith(part);
-const report = new Report((line) => {
-  if (values.only === undefined || line.startsWith(values.only)) console.log(line);
-});
+  only === undefined || part.startsWith(only) || only.startsWith(part);
+const report = new Report(
+  (line) => console.log(line),
+  (name) => name === RUN || only === undefined || name.startsWith(only),
+);
 
 try {
   if (wanted('schedulers')) await checkSchedulers(folder, report);
@@ -72,7 +77,7 @@ try {
   const message =
     thrown instanceof EngineError ? thrown.message : String(thrown instanceof Error ? thrown.stack : thrown);
   console.error(message);
-  report.add('run', Infinity, 'equal', 'the run ended early');
+  report.add(RUN, Infinity, 'equal', 'the run ended early');
 }
 console.log(`${report.passed} passed, ${report.failed} failed`);
 process.exit(report.failed > 0 ? 1 : 0);
@@ -86,7 +91,6 @@ function exported(checkpoints: string): string {
   const making = `${target}.making`;
   rmSync(making, { recursive: true, force: true });
   const vocabulary = values['lyric-vocab'] ?? findVocabulary();
-  exporter('recipe', making, '--checkpoint', checkpoints, '--variants', 'fp32');
   exporter(
     'export', checkpoints, making, '--variants', 'fp32', '--id', 'parity', '--no-errors',
     ...(vocabulary === null ? [] : ['--lyric-vocab', vocabulary]),

@@ -3,10 +3,13 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EngineError } from '../../src/lib/errors.ts';
 import type { AceStepConfig } from '../../src/lib/families/ace-step-v1/config.ts';
+import { UNUSED } from '../../src/lib/families/ace-step-v1/index.ts';
 import type { Model } from '../../src/lib/family.ts';
 import { merged, readLora, type Lora, type Modules } from '../../src/lib/lora.ts';
+import { useLoras } from '../../src/lib/lora-weights.ts';
 import { floats, parseSafetensors, refusalOf, type SafetensorsFile } from '../../src/lib/safetensors.ts';
 import { need, readJson, readTensors, type GoldenFile } from '../golden/read.ts';
+import { denoised } from './modules.ts';
 import { differences, maxError, type Report } from './report.ts';
 
 interface Expected {
@@ -38,7 +41,7 @@ const TRAINING_ONLY = /^projectors\./;
 
 export async function checkLoraFormats(
   folder: string,
-  _perform: <T>(work: (model: Model<AceStepConfig>) => Promise<T>) => Promise<T>,
+  perform: <T>(work: (model: Model<AceStepConfig>) => Promise<T>) => Promise<T>,
   report: Report,
 ): Promise<void> {
   const formats = join(folder, 'lora-formats');
@@ -55,6 +58,35 @@ export async function checkLoraFormats(
     await report.attempt(name, () =>
       checkCase(name, expected, formats, checkpoint, modules, weights, report),
     );
+  }
+  await report.attempt('lora-formats/forward', () => checkForward(folder, formats, perform, report));
+}
+
+/** Outputs of the denoiser with a LoRA, loaded as the application loads it. The index names the inputs. */
+async function checkForward(
+  folder: string,
+  formats: string,
+  perform: <T>(work: (model: Model<AceStepConfig>) => Promise<T>) => Promise<T>,
+  report: Report,
+): Promise<void> {
+  const index = join(formats, 'expected_forward.json');
+  const outputs = join(formats, 'expected_forward.safetensors');
+  if (!existsSync(index) || !existsSync(outputs)) return;
+  // "modules/FILE.safetensors CASE.in.* with timestep NUMBER"
+  const words = readJson<{ readonly input: string }>(index).input;
+  const [, path = '', key = '', time = ''] = /^(\S+) (\S+)\.in\.\*.* ([\d.]+)$/.exec(words) ?? [];
+  const inputs = readTensors(join(folder, path));
+  const { cases } = readJson<Expected>(join(formats, 'expected.json'));
+  const suffix = '.out.sample';
+  for (const [tensor, stored] of readTensors(outputs)) {
+    const file = cases.find(({ name }) => `${name}${suffix}` === tensor)?.file;
+    if (file === undefined) continue;
+    await perform(async (model) => {
+      await useLoras([{ file: join(formats, file), weight: 1 }], model, (module) => UNUSED.test(module));
+      const velocity = await denoised(inputs, key, Number(time), 0, 1, model);
+      report.add(`lora-formats/${tensor}`, maxError(velocity, stored.data), 'denoiser');
+      await model.adapt(null);
+    });
   }
 }
 

@@ -168,21 +168,9 @@ async function conditionEncoder({ file, name, model, report }: Context): Promise
 }
 
 async function denoiser({ file, name, model, report }: Context): Promise<void> {
-  const { headDim, ropeTheta } = model.config;
-  const rope = (positions: readonly number[]): Rope => {
-    const { rope_cos, rope_sin } = ropeTables(Math.max(...positions) + 1, headDim, ropeTheta);
-    const pick = ({ dims, data }: Tensor): Tensor =>
-      tensor(rows({ shape: dims, data: data as Float32Array }, positions)); // float tables
-    return { rope_cos: pick(rope_cos), rope_sin: pick(rope_sin) };
-  };
   for (const key of casesOf(file, '.in.encoder_hidden_states')) {
-    const latents = need(file, `${key}.in.hidden_states`);
     const times = casesOf(file, '.in.timestep').filter((time) => time.startsWith(`${key}.`));
-    for (const b of count(latents.shape[0]!)) {
-      // Masked tokens keep their place: what follows them stays where it was.
-      const heard = kept(row(need(file, `${key}.in.encoder_hidden_mask`), b));
-      const condition = rows(batched(need(file, `${key}.in.encoder_hidden_states`), b), heard);
-      const voice = await model.run('cross_kv', { condition: tensor(condition), ...rope(heard) });
+    for (const b of count(need(file, `${key}.in.hidden_states`).shape[0]!)) {
       for (const time of times) {
         const t = need(file, `${time}.in.timestep`).data[b]!;
         for (const [suffix, scale] of [
@@ -191,20 +179,42 @@ async function denoiser({ file, name, model, report }: Context): Promise<void> {
         ] as const) {
           const stored = file.get(`${time}.out.sample${suffix}`);
           if (!stored) continue;
-          const { velocity } = await model.run('denoiser', {
-            latents: tensor(batched(latents, b)),
-            time_features: timeFeatures(t),
-            ...voice,
-            ...rope(count(latents.shape[3]!)),
-            erg_scale: scalar(scale),
-          });
-          const { data } = await plainTensor(velocity);
-          const error = maxError(data as Float32Array, row(stored, b).data); // velocities are floats
-          report.add(`${name}/${time}[${b}]${suffix}`, error, 'denoiser');
+          const velocity = await denoised(file, key, t, b, scale, model);
+          report.add(`${name}/${time}[${b}]${suffix}`, maxError(velocity, row(stored, b).data), 'denoiser');
         }
       }
     }
   }
+}
+
+/** The velocity that our graphs give for item `b` of a stored case. */
+export async function denoised(
+  file: GoldenFile,
+  key: string,
+  timestep: number,
+  b: number,
+  scale: number,
+  model: AceStep,
+): Promise<Float32Array> {
+  const { headDim, ropeTheta } = model.config;
+  const rope = (positions: readonly number[]): Rope => {
+    const { rope_cos, rope_sin } = ropeTables(Math.max(...positions) + 1, headDim, ropeTheta);
+    const pick = ({ dims, data }: Tensor): Tensor =>
+      tensor(rows({ shape: dims, data: data as Float32Array }, positions)); // float tables
+    return { rope_cos: pick(rope_cos), rope_sin: pick(rope_sin) };
+  };
+  // Masked tokens keep their place: what follows them stays where it was.
+  const heard = kept(row(need(file, `${key}.in.encoder_hidden_mask`), b));
+  const condition = rows(batched(need(file, `${key}.in.encoder_hidden_states`), b), heard);
+  const latents = batched(need(file, `${key}.in.hidden_states`), b);
+  const { velocity } = await model.run('denoiser', {
+    ...(await model.run('cross_kv', { condition: tensor(condition), ...rope(heard) })),
+    ...rope(count(latents.shape[3]!)),
+    latents: tensor(latents),
+    time_features: timeFeatures(timestep),
+    erg_scale: scalar(scale),
+  });
+  return (await plainTensor(velocity)).data as Float32Array; // velocities are floats
 }
 
 async function dcae({ file, name, model, report }: Context): Promise<void> {

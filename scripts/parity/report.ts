@@ -32,13 +32,17 @@ export class Report {
   passed = 0;
   failed = 0;
   readonly #print: (line: string) => void;
+  readonly #wanted: (name: string) => boolean;
 
-  constructor(print: (line: string) => void) {
+  /** `wanted` says which cases count. */
+  constructor(print: (line: string) => void, wanted: (name: string) => boolean) {
     this.#print = print;
+    this.#wanted = wanted;
   }
 
   /** One case: `error` against the tolerance of its kind. */
   add(name: string, error: number, tolerance: Tolerance, note = ''): void {
+    if (!this.#wanted(name)) return;
     const limit = TOLERANCE[tolerance];
     const ok = error <= limit;
     if (ok) this.passed++;
@@ -58,7 +62,7 @@ export class Report {
 
   /** Something that the folder holds and that is not compared. */
   skip(name: string, why: string): void {
-    this.#print(`${name} skipped (${why})`);
+    if (this.#wanted(name)) this.#print(`${name} skipped (${why})`);
   }
 }
 

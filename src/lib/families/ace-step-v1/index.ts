@@ -3,6 +3,7 @@
  * nano and the 3.5B model run these same lines; what differs is in their configs. SPEC numbers are sections of the
  * specification that this follows; departures from it are noted where they are made.
  */
+import { normalisingGain } from '../../audio/loudness.ts';
 import { secondsOf, type Pcm } from '../../audio/pcm.ts';
 import { denoise, type Segment } from '../../diffusion/denoise.ts';
 import { branchesOf, editGuided, guided, type Branch, type Predict } from '../../diffusion/guidance.ts';
@@ -19,11 +20,12 @@ import {
 } from '../../diffusion/segments.ts';
 import { assert, EngineError } from '../../errors.ts';
 import type { AudioRef, Family, Made, Model } from '../../family.ts';
+import { useLoras } from '../../lora-weights.ts';
 import type { ModelManifest } from '../../manifest.ts';
 import { TorchGenerator } from '../../random.ts';
 import type { Task, TaskKind, TaskLimits } from '../../task.ts';
 import { float32, scalar, type Tensor } from '../../tensor.ts';
-import { decodeLatents, encodeAudio } from './codec.ts';
+import { decodeLatents, encodeAudio, type AudioPiece } from './codec.ts';
 import { Conditioner, plainTensor, recipeOf, WEAK, type Voice, type Words } from './condition.ts';
 import { latentRate, parseConfig, type AceStepConfig } from './config.ts';
 import { ropeTables, timeFeatures } from './positions.ts';
@@ -39,6 +41,7 @@ export const aceStepV1: Family<AceStepConfig> = {
 
 async function generate(task: Task, model: AceStep): Promise<readonly Made[]> {
   const batch = task.seeds.length;
+  await useLoras(task.loras, model, (module) => UNUSED.test(module));
   const speakers = conditioners(task, model);
   const source = await findSource(task, model);
   const routes = routesOf(task, spaceOf(batch, model.config), source);
@@ -63,6 +66,9 @@ async function generate(task: Task, model: AceStep): Promise<readonly Made[]> {
   for (const graph of ['text_encoder', 'condition_encoder', 'cross_kv', 'denoiser']) await model.done(graph);
   return decode(latents, task, source?.recorded ?? false, model);
 }
+
+/** Modules of the checkpoint that inference never reads. SPEC 1.2 */
+export const UNUSED = /^projectors\.|\.(?:add_[qkv]_proj|to_add_out)$/;
 
 // ---- limits
 
@@ -287,21 +293,18 @@ async function decode(
   const size = latents.length / task.seeds.length;
   const made: Made[] = [];
   for (const [index, seed] of task.seeds.entries()) {
-    const song: Tensor = float32(latents.slice(index * size, (index + 1) * size), [
-      1,
-      channels,
-      rows,
-      size / (channels * rows),
-    ]);
-    const pcm = await decodeLatents(
-      song,
-      model,
-      (piece) => model.report({ type: 'audio', index, ...piece }),
-      {
-        recorded,
-      },
-    );
-    made.push({ pcm, latents: song, seed });
+    const part = latents.slice(index * size, (index + 1) * size);
+    const song: Tensor = float32(part, [1, channels, rows, size / (channels * rows)]);
+    const report = (piece: AudioPiece): void => model.report({ type: 'audio', index, ...piece });
+    const pcm = await decodeLatents(song, model, report, { recorded });
+    made.push({ pcm: normalised(pcm, model.config), latents: song, seed });
   }
   return made;
+}
+
+/** At the loudness that the config asks for. The pieces that played while decoding were as the model made them. */
+function normalised(pcm: Pcm, { normalise }: AceStepConfig): Pcm {
+  if (!normalise) return pcm;
+  const gain = normalisingGain(pcm, normalise.lufs, 20 * Math.log10(normalise.peak));
+  return { ...pcm, channels: pcm.channels.map((samples) => samples.map((sample) => sample * gain)) };
 }

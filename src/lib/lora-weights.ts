@@ -1,0 +1,160 @@
+/**
+ * LoRAs on their way into graphs: the recipe of a pack says which checkpoint tensors lie where in its weight files, so
+ * a LoRA's deltas are added to the stored values just before a session reads them. The files themselves stay as they
+ * are.
+ */
+import { EngineError } from './errors.ts';
+import type { Model, WeightEdit } from './family.ts';
+import { store, toFloats, type SourceType, type Stored } from './convert/numbers.ts';
+import { isQuantised, type GraphRecipe, type RecipeTensor } from './convert/recipe.ts';
+import { readLora, type Lora, type Modules } from './lora.ts';
+import type { LoraUse } from './task.ts';
+import { decodeUtf8 } from './text/utf8.ts';
+
+const WEIGHT = '.weight';
+
+/** Names of the pack's recipes in its manifest: one for each precision that it holds. */
+const RECIPE = 'recipe.';
+
+/**
+ * Makes the model run with these LoRAs, and without any other. Reports what is wrong with a file and yet bearable.
+ * @param ignores modules that checkpoints hold and inference does not read
+ * @throws EngineError 'unsupported' for packs without recipes and for quantised weights; as readLora for bad files
+ */
+export async function useLoras(
+  uses: readonly LoraUse[],
+  model: Model,
+  ignores: (module: string) => boolean,
+): Promise<void> {
+  if (uses.length === 0) return model.adapt(null);
+  const recipes = await recipesOf(model);
+  const modules = modulesIn(recipes);
+  const loras: UsedLora[] = [];
+  for (const { file, weight } of uses) {
+    const lora = readLora(await model.lora(file), modules, { ignores });
+    for (const text of lora.warnings)
+      model.report({ type: 'notice', code: 'lora', text: `${file}: ${text}` });
+    loras.push({ lora, strength: weight });
+  }
+  await model.adapt(loraEdit(recipes, loras, JSON.stringify(uses)));
+}
+
+async function recipesOf(model: Model): Promise<readonly GraphRecipe[]> {
+  const names = Object.keys(model.manifest.files).filter((name) => name.startsWith(RECIPE));
+  if (names.length === 0) {
+    throw new EngineError(
+      'unsupported',
+      `${model.manifest.title} came without a recipe, so LoRAs cannot be added to it.`,
+    );
+  }
+  const files = await Promise.all(names.map((name) => model.file(name)));
+  // Verified against the manifest, and written by the exporter that wrote the graphs.
+  return files.flatMap(
+    (bytes) => (JSON.parse(decodeUtf8(bytes)) as { graphs: readonly GraphRecipe[] }).graphs,
+  );
+}
+
+/** The linear modules that the graphs of these recipes hold, with their sizes. */
+export function modulesIn(recipes: readonly GraphRecipe[]): Modules {
+  const modules = new Map<string, readonly [number, number]>();
+  for (const tensor of recipes.flatMap(({ tensors }) => tensors)) {
+    for (const { module, to, inputs } of sectionsOf(tensor)) {
+      // A matrix that is split over several parameters is as high as the last of its parts says.
+      modules.set(module, [Math.max(to, modules.get(module)?.[0] ?? 0), inputs]);
+    }
+  }
+  return modules;
+}
+
+/** One LoRA in use. */
+export interface UsedLora {
+  readonly lora: Lora;
+  readonly strength: number;
+}
+
+/**
+ * The edit that adds LoRAs to the weight files of all precisions that these recipes are for.
+ * @param key names the LoRAs and strengths: equal keys, equal weights
+ */
+export function loraEdit(
+  recipes: readonly GraphRecipe[],
+  loras: readonly UsedLora[],
+  key: string,
+): WeightEdit {
+  const touched = new Map<string, RecipeTensor[]>(); // file -> its parameters that change
+  for (const { shards, tensors } of recipes) {
+    for (const tensor of tensors) {
+      if (!sectionsOf(tensor).some(({ module }) => loras.some(({ lora }) => lora.deltas.has(module))))
+        continue;
+      const { path } = shards[tensor.data.shard]!; // a recipe names its own files
+      touched.set(path, [...(touched.get(path) ?? []), tensor]);
+    }
+  }
+  return {
+    key,
+    paths: new Set(touched.keys()),
+    apply(path, bytes) {
+      const out = new Uint8Array(bytes); // the caller's bytes may be shared
+      for (const tensor of touched.get(path) ?? []) add(tensor, loras, out);
+      return out;
+    },
+  };
+}
+
+const READ: Readonly<Record<Stored, SourceType>> = { f32: 'F32', f16: 'F16', bf16: 'BF16' };
+
+function add(tensor: RecipeTensor, loras: readonly UsedLora[], file: Uint8Array): void {
+  if (isQuantised(tensor)) {
+    throw new EngineError(
+      'unsupported',
+      `LoRAs cannot be added to ${tensor.dtype} weights. Choose fp16, bf16 or fp32 for this song.`,
+    );
+  }
+  const { offset, bytes } = tensor.data;
+  const place = file.subarray(offset, offset + bytes);
+  const values = toFloats(place.slice(), READ[tensor.dtype]);
+  const height = tensor.transpose ? tensor.shape.at(-1)! : tensor.shape[0]!;
+  const width = values.length / height;
+  const [down, right] = tensor.transpose ? [1, height] : [width, 1]; // strides of outputs and inputs
+  for (const { module, from, to, at, inputs } of sectionsOf(tensor)) {
+    for (const { lora, strength } of loras) {
+      const delta = lora.deltas.get(module);
+      if (!delta) continue;
+      const product = delta.multiply();
+      const factor = strength * delta.scale;
+      for (let row = from; row < to; row++) {
+        const start = (at + row - from) * down;
+        for (let i = 0; i < inputs; i++) values[start + i * right]! += factor * product[row * inputs + i]!;
+      }
+    }
+  }
+  place.set(store(values, tensor.dtype));
+}
+
+/** Rows [from, to) of a module, stored from row `at` of the parameter on. */
+interface Section {
+  readonly module: string;
+  readonly from: number;
+  readonly to: number;
+  readonly at: number;
+  readonly inputs: number;
+}
+
+/** The modules in a parameter: several are stacked along the outputs, and `rows` takes a stretch of the stack. */
+function sectionsOf(tensor: RecipeTensor): readonly Section[] {
+  const { keys, how, shape, rows } = tensor;
+  if (how !== 'copy' || shape.length < 2 || !keys.every((key) => key.endsWith(WEIGHT))) return [];
+  const transposed = !isQuantised(tensor) && tensor.transpose === true;
+  const height = transposed ? shape.at(-1)! : shape[0]!;
+  const inputs = shape.reduce((n, d) => n * d, 1) / height;
+  const [begin, end] = rows ?? [0, height];
+  if (keys.length > 1 && rows) return []; // no graph of ours takes a part of a stack
+  const each = (end - begin) / keys.length;
+  return keys.map((key, k) => ({
+    module: key.slice(0, -WEIGHT.length),
+    from: begin,
+    to: begin + each,
+    at: k * each,
+    inputs,
+  }));
+}
