@@ -52,15 +52,19 @@ def load_clips(folder: Path) -> Clips:
     return Clips(list(stored["latents"].split(stored["lengths"])), metas)
 
 
+# words, then the float and index arrays: speaker, phase, chord, section
+Conditions = tuple[list[int], np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
 def conditions_of(
     meta: dict, start: float, latents: int, text: str, **known: bool
-) -> tuple[list[int], np.ndarray, *tuple[np.ndarray, ...]]:
+) -> Conditions:
     """words, speaker, phase, chord, section of a crop; `known` goes to `plan_of`."""
     plan = plan_of(meta, start, **known)
     return encode(text), speaker_of(plan), *frame_controls(plan, latents)
 
 
-def no_conditions(latents: int) -> tuple[list[int], np.ndarray, *tuple[np.ndarray, ...]]:
+def no_conditions(latents: int) -> Conditions:
     """The unconditional branch of guidance."""
     zeros = np.zeros(latents, np.int64)
     return [NULL_WORD], np.zeros(SPEAKER, np.float32), np.zeros((latents, PHASES), np.float32), zeros, zeros
