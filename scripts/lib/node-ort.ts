@@ -2,8 +2,12 @@
  * Builds of ONNX Runtime for Node: onnxruntime-web's own Node build for WebAssembly, and onnxruntime-node for WebGPU,
  * which Node itself does not have.
  */
+import { fileURLToPath } from 'node:url';
 import type { BuildLoader, OrtModule } from '../../src/engine/ort.ts';
 import { EngineError } from '../../src/lib/errors.ts';
+
+/** Any graph would do. */
+const TINY = new URL('../../public/models/selfcheck/upsample.fp32.onnx', import.meta.url);
 
 export const NODE_BUILDS: BuildLoader = {
   providers: { webgpu: 'webgpu', wasm: 'wasm' },
@@ -17,16 +21,24 @@ export const NATIVE_BUILDS: BuildLoader = {
   load: loadNative,
 };
 
-/** @throws EngineError 'unsupported' saying how to get it, when this Node has no WebGPU. */
+/** @throws EngineError 'unsupported' saying what is missing, when this Node has no WebGPU or finds no GPU. */
 async function loadNative(): Promise<OrtModule> {
   try {
     const ort = await import('onnxruntime-node');
-    if (ort.listSupportedBackends().some(({ name }) => name === 'webgpu')) return ort;
-  } catch {
-    // Not installed, or not built for this system: the same way out.
+    if (!ort.listSupportedBackends().some(({ name }) => name === 'webgpu'))
+      throw new Error('not built with it');
+    // Whether there is an adapter shows when the first session asks for one.
+    const session = await ort.InferenceSession.create(fileURLToPath(TINY), {
+      executionProviders: ['webgpu'],
+    });
+    await session.release();
+    return ort;
+  } catch (thrown) {
+    const reason = thrown instanceof Error ? thrown.message.trim().split(': ').at(-1) : String(thrown);
+    throw new EngineError(
+      'unsupported',
+      `Node has no WebGPU here (onnxruntime-node: ${reason}). Leave --provider out, or choose wasm.`,
+      { cause: thrown },
+    );
   }
-  throw new EngineError(
-    'unsupported',
-    'Node has no WebGPU here: onnxruntime-node is missing or was built without it. Leave --provider out, or choose wasm.',
-  );
 }

@@ -6,10 +6,9 @@
  * while a runtime lives. To change them, or after `device-lost`, end the worker and make a new one; this also gives
  * back WebAssembly memory, which never shrinks.
  */
-import type { Pcm } from '../lib/audio/pcm.ts';
 import { asEngineError, assert, EngineError } from '../lib/errors.ts';
 import type { EngineEvent } from '../lib/events.ts';
-import type { AudioRef, Made } from '../lib/family.ts';
+import type { Made } from '../lib/family.ts';
 import { filesOf, parseManifest } from '../lib/manifest.ts';
 import type { FileRef, ModelManifest } from '../lib/manifest.ts';
 import { place, threadsOf } from '../lib/placement.ts';
@@ -170,14 +169,6 @@ export class Engine {
   /** Frees all graphs; they load again when they are needed. */
   async release(): Promise<void> {
     await this.#host?.release();
-  }
-
-  /**
-   * Keeps an imported sound as a source for tasks.
-   * @throws EngineError 'storage' when there is no room.
-   */
-  async keep(pcm: Pcm): Promise<AudioRef> {
-    return { blob: await (await this.#blobs()).put(audioFile(pcm)) };
   }
 
   /** Absolute URLs of all that the default model needs: cached once, it makes music with the network off. */
