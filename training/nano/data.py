@@ -56,9 +56,7 @@ def load_clips(folder: Path) -> Clips:
 Conditions = tuple[list[int], np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
-def conditions_of(
-    meta: dict, start: float, latents: int, text: str, **known: bool
-) -> Conditions:
+def conditions_of(meta: dict, start: float, latents: int, text: str, **known: bool) -> Conditions:
     """words, speaker, phase, chord, section of a crop; `known` goes to `plan_of`."""
     plan = plan_of(meta, start, **known)
     return encode(text), speaker_of(plan), *frame_controls(plan, latents)

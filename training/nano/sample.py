@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import checkpoint
 import model
@@ -26,7 +26,6 @@ from planner import Plan, frame_controls, nano_caption, plan_song, speaker_of
 from vocoder import synthesise
 
 TASK_FIELDS = ("prompt", "seconds", "seed", "bpm", "key", "meter", "chords")
-PEAK = 0.98
 
 
 def schedule(steps: int, shift: float) -> np.ndarray:
@@ -74,17 +73,11 @@ class Sampler:
             x = x + (sigmas[i + 1] - sigmas[i]) * v
         return x
 
-    @torch.no_grad()
-    def wave(self, latents: Tensor, vocoder: nn.Module | None) -> Tensor:
-        """(2, N) in [-PEAK, PEAK]."""
-        wave = synthesise(vocoder, self.graphs["dcae_decoder"](latents)[0])
-        return wave * min(1.0, PEAK / wave.abs().max().item())
-
     def song(self, task: dict, steps: int, guidance: float, interval: float) -> Tensor:
         plan = plan_song(**{name: task[name] for name in TASK_FIELDS if name in task})
         count = max(1, round(task["seconds"] * LATENT_RATE))
         latents = self.latents(task["prompt"], plan, count, task["seed"], steps, guidance, interval)
-        return self.wave(latents, self.graphs["vocoder"])
+        return synthesise(self.graphs["vocoder"], self.graphs["dcae_decoder"](latents)[0])
 
 
 def main() -> None:

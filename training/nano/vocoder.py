@@ -23,6 +23,7 @@ GRIFFIN_LIM_ITERATIONS, GRIFFIN_LIM_MOMENTUM = 4, 0.99
 SNAP_BELOW_HZ, SNAP_ABOVE_HZ = 3000.0, 50.0
 RANDOM_PHASE_HZ = 6000.0
 SEED = 0
+RMS, PEAK = 0.11, 0.98  # of finished songs: the level at which all training music was rendered
 MAGNITUDE_FLOOR = 1e-5
 
 
@@ -173,6 +174,7 @@ class Vocoder(nn.Module):
 
 @torch.no_grad()
 def synthesise(vocoder: Vocoder | None, mel: Tensor) -> Tensor:
-    """log-mel (C, 128, F) -> wave (C, F * HOP); without a network the first wave itself."""
+    """log-mel (C, 128, F) -> wave (C, F * HOP) at the level RMS, or as near as PEAK allows; without a network the first wave."""
     lin, first = initial_wave(mel)
-    return first if vocoder is None else vocoder.wave(mel, lin, first)
+    wave = first if vocoder is None else vocoder.wave(mel, lin, first)
+    return wave * min(RMS / (wave.square().mean().sqrt().item() + 1e-9), PEAK / (wave.abs().max().item() + 1e-9))
