@@ -22,7 +22,7 @@ import { fetchBytes, fetchJson, fetchVerified } from './files.ts';
 import { Host } from './host.ts';
 import type { GraphStatistics, Timings, World } from './host.ts';
 import { BROWSER_BUILDS, buildFor, openRuntime } from './ort.ts';
-import type { Runtime } from './ort.ts';
+import type { Runtime, WebBuilds } from './ort.ts';
 import { manifestUrls, openPack } from './pack.ts';
 import type { Pack } from './pack.ts';
 import { probe } from './probe.ts';
@@ -74,6 +74,7 @@ const SELF_CHECK = 'models/selfcheck/manifest.json';
 export class Engine {
   readonly #base: string;
   readonly #wish: Wish;
+  readonly #builds: WebBuilds;
   readonly #caps = lazy(() => probe());
   readonly #packs = lazy(() => this.#openPacks());
   readonly #checks = lazy(() => this.#check());
@@ -83,12 +84,14 @@ export class Engine {
   /** Songs that storage refused; they end with this worker unless the page holds them. */
   readonly #unstored: Blobs = memoryBlobs();
   #host: Host | null = null;
-  #busy = false;
+  /** The song in hand; settles, and never rejects. */
+  #song: Promise<unknown> | null = null;
   #cancelled = false;
 
-  constructor({ base, wish }: EngineOptions) {
+  constructor({ base, wish }: EngineOptions, builds: WebBuilds = BROWSER_BUILDS) {
     this.#base = base;
     this.#wish = wish;
+    this.#builds = builds;
   }
 
   /** What this browser has; with the outcome of the self-check once that has run. Loads nothing. */
@@ -121,8 +124,9 @@ export class Engine {
     return usesGpu ? place(manifest, withChecks(caps, await this.#checks()), this.#wish) : hoped;
   }
 
-  /** Outcome of the self-check, run on demand; empty where there is no GPU. */
+  /** Outcome of the self-check, run on demand, after the song in hand; empty where there is no GPU. */
   async selfCheck(): Promise<readonly CheckReport[]> {
+    if (!this.#checks.started()) await this.#song;
     return (await this.#caps()).gpu ? this.#checks() : [];
   }
 
@@ -132,22 +136,23 @@ export class Engine {
    * @param on hears everything that happens on the way; a Comlink proxy of a function of the page.
    * @throws EngineError; `cancelled` after cancel().
    */
-  async generate(input: unknown, on: Listener): Promise<Result> {
-    assert(!this.#busy, 'a song is already being made');
-    this.#busy = true;
+  generate(input: unknown, on: Listener): Promise<Result> {
+    assert(this.#song === null, 'a song is already being made');
     this.#cancelled = false;
-    try {
-      const pack = await this.#pack(modelOf(input));
-      const task = { ...checkTask(input, pack.limits), model: pack.manifest.id };
-      const host = await this.#hostOf(pack, on);
-      if (this.#cancelled) throw new EngineError('cancelled', 'The song was cancelled.');
-      const { value, timings } = await host.perform((model) => pack.family.generate(task, model), on);
-      const songs: Song[] = [];
-      for (const made of value) songs.push(await this.#store(made, task, on));
-      return { task, model: pack.manifest.id, songs, timings };
-    } finally {
-      this.#busy = false;
-    }
+    const song = this.#generate(input, on).finally(() => (this.#song = null));
+    this.#song = song.catch(() => undefined); // its error is for the caller; this one is for those who wait
+    return song;
+  }
+
+  async #generate(input: unknown, on: Listener): Promise<Result> {
+    const pack = await this.#pack(modelOf(input));
+    const task = { ...checkTask(input, pack.limits), model: pack.manifest.id };
+    const host = await this.#hostOf(pack, on);
+    if (this.#cancelled) throw new EngineError('cancelled', 'The song was cancelled.');
+    const { value, timings } = await host.perform((model) => pack.family.generate(task, model), on);
+    const songs: Song[] = [];
+    for (const made of value) songs.push(await this.#store(made, task, on));
+    return { task, model: pack.manifest.id, songs, timings };
   }
 
   /** Ends the song in hand with `cancelled` before its next graph run: within one step. */
@@ -186,7 +191,7 @@ export class Engine {
       ...(check
         ? [check.url, ...filesOf(check.manifest).map(({ path }) => new URL(path, check.url).href)]
         : []),
-      ...(await BROWSER_BUILDS.urls(buildFor(caps, this.#wish))),
+      ...(await this.#builds.urls(buildFor(caps, this.#wish))),
     ].filter((url, i, all) => all.indexOf(url) === i);
   }
 
@@ -212,7 +217,7 @@ export class Engine {
 
   async #open(): Promise<Runtime> {
     const caps = await this.#caps();
-    return openRuntime(BROWSER_BUILDS, buildFor(caps, this.#wish), threadsOf(caps, this.#wish));
+    return openRuntime(this.#builds, buildFor(caps, this.#wish), threadsOf(caps, this.#wish));
   }
 
   async #selfCheckPack(): Promise<{ readonly url: string; readonly manifest: ModelManifest }> {
@@ -229,6 +234,8 @@ export class Engine {
   /** The host of this pack. One model is in memory at a time: another one's graphs are freed first. */
   async #hostOf(pack: Pack, on: Listener): Promise<Host> {
     const placement = await this.place(pack.manifest.id);
+    // The runtime does one thing at a time, and a self-check may be under way on demand.
+    if (this.#checks.started()) await this.#checks();
     for (const { code, text } of placement.notices) on({ type: 'notice', code, text });
     if (this.#host?.manifest === pack.manifest) return this.#host;
     await this.#host?.release();

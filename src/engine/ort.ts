@@ -53,7 +53,12 @@ interface Url {
   readonly default: string;
 }
 
-export const BROWSER_BUILDS: BuildLoader & { urls(build: Build): Promise<readonly string[]> } = {
+export interface WebBuilds extends BuildLoader {
+  /** Files that a build needs beside the application's own code. */
+  urls(build: Build): Promise<readonly string[]>;
+}
+
+export const BROWSER_BUILDS: WebBuilds = {
   providers: { webgpu: 'webgpu', wasm: 'wasm' },
   web: true,
   async load(build) {

@@ -34,7 +34,7 @@ interface Navigator {
   readonly deviceMemory?: number;
 }
 
-export async function probe(navigator: Navigator = globalThis.navigator as Navigator): Promise<Capabilities> {
+export async function probe(navigator: Navigator = globalThis.navigator ?? {}): Promise<Capabilities> {
   const { gpu, absent } = await probeGpu(navigator);
   return {
     gpu,
