@@ -22,6 +22,8 @@ export class Shelf {
   readonly #blobs: Promise<Blobs>;
   /** Sounds that storage refused: they end with this page. */
   readonly #held = new Map<string, Blob>();
+  /** Ids of songs that the library has no record of, because they could not be kept. */
+  loose = $state.raw<ReadonlySet<string>>(new Set());
   #undo: (() => void) | null = null;
 
   constructor(toasts: Toasts) {
@@ -53,14 +55,20 @@ export class Shelf {
     return this.#held.get(track.audio) ?? (await this.#blobs).open(track.audio);
   }
 
-  /** Takes a new song in. A record that cannot be written is shown all the same, and said. */
+  /**
+   * Takes a new song in. What storage refused, the sound or the record of it, is shown all the same and said: a record
+   * without its sound would come back as a song that cannot be played.
+   */
   async add(track: Track, unstored: Readonly<Record<string, Blob>>): Promise<void> {
-    for (const [id, blob] of Object.entries(unstored)) this.#held.set(id, blob);
+    const held = Object.entries(unstored);
+    for (const [id, blob] of held) this.#held.set(id, blob);
     this.tracks = [track, ...this.tracks];
     try {
-      await (await this.#library).add(track);
+      if (held.length > 0) this.loose = new Set([...this.loose, track.id]);
+      else await (await this.#library).add(track);
       await this.#measure();
     } catch (thrown) {
+      this.loose = new Set([...this.loose, track.id]);
       this.#tell(thrown);
     }
   }
@@ -68,18 +76,19 @@ export class Shelf {
   async update(id: string, patch: TrackPatch): Promise<Track | null> {
     this.tracks = this.tracks.map((track) => (track.id === id ? { ...track, ...patch } : track));
     try {
-      await (await this.#library).update(id, patch);
+      if (!this.loose.has(id)) await (await this.#library).update(id, patch);
     } catch (thrown) {
       this.#tell(thrown);
     }
     return this.find(id);
   }
 
-  async remove(track: Track): Promise<void> {
+  /** `restored` runs when the user takes it back. */
+  async remove(track: Track, restored: () => void): Promise<void> {
     const before = this.tracks;
     this.tracks = before.filter(({ id }) => id !== track.id);
     try {
-      await (await this.#library).remove(track.id);
+      if (!this.loose.has(track.id)) await (await this.#library).remove(track.id);
     } catch (thrown) {
       this.tracks = before;
       return this.#tell(thrown);
@@ -87,7 +96,7 @@ export class Shelf {
     const id = this.#toasts.show(
       {
         text: TEXT.library.deleted(track.title),
-        action: { label: TEXT.library.undo, run: () => void this.#restore(track) },
+        action: { label: TEXT.library.undo, run: () => void this.#restore(track).then(restored) },
       },
       () => {
         this.#undo = null;
@@ -106,7 +115,7 @@ export class Shelf {
 
   async #restore(track: Track): Promise<void> {
     try {
-      await (await this.#library).restore(track.id);
+      if (!this.loose.has(track.id)) await (await this.#library).restore(track.id);
       this.tracks = [...this.tracks, track].toSorted((a, b) => b.createdAt - a.createdAt);
       this.#toasts.say(TEXT.library.restored(track.title));
     } catch (thrown) {

@@ -191,7 +191,9 @@ export class Studio {
 
   async remove(track: Track): Promise<void> {
     if (this.player.track?.id === track.id) this.player.close();
-    await this.shelf.remove(track);
+    await this.shelf.remove(track, () => {
+      if (!this.player.track) void this.show(track, false);
+    });
   }
 
   async download(track: Track): Promise<void> {

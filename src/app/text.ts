@@ -201,6 +201,7 @@ export const TEXT = {
     lyrics: 'Lyrics',
     plan: 'Planned',
     bpm: (n: string) => `${n} bpm`,
+    notKept: 'This song is not stored: it stays until this tab closes. Download it to keep it.',
     gone: 'The sound of this song is no longer on this device.',
     kept: (step: number, steps: number) => `stopped at step ${step} of ${steps}`,
   },
