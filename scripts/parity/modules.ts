@@ -168,21 +168,18 @@ async function conditionEncoder({ file, name, model, report }: Context): Promise
 }
 
 async function denoiser({ file, name, model, report }: Context): Promise<void> {
-  for (const key of casesOf(file, '.in.encoder_hidden_states')) {
-    const times = casesOf(file, '.in.timestep').filter((time) => time.startsWith(`${key}.`));
+  for (const output of [...file.keys()].filter((key) => key.includes('.out.sample'))) {
+    const [time = '', suffix = ''] = output.split('.out.sample');
+    const key = casesOf(file, '.in.encoder_hidden_states').find((c) => time.startsWith(`${c}.`));
+    if (key === undefined) continue; // another call's output, kept beside its intermediates
     for (const b of count(need(file, `${key}.in.hidden_states`).shape[0]!)) {
-      for (const time of times) {
-        const t = need(file, `${time}.in.timestep`).data[b]!;
-        for (const [suffix, scale] of [
-          ['', 1],
-          ['_erg_diffusion', WEAK],
-        ] as const) {
-          const stored = file.get(`${time}.out.sample${suffix}`);
-          if (!stored) continue;
-          const velocity = await denoised(file, key, t, b, scale, model);
-          report.add(`${name}/${time}[${b}]${suffix}`, maxError(velocity, row(stored, b).data), 'denoiser');
-        }
-      }
+      const t = need(file, `${time}.in.timestep`).data[b]!;
+      const velocity = await denoised(file, key, t, b, suffix === '' ? 1 : WEAK, model);
+      report.add(
+        `${name}/${time}[${b}]${suffix}`,
+        maxError(velocity, row(need(file, output), b).data),
+        'denoiser',
+      );
     }
   }
 }

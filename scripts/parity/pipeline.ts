@@ -10,7 +10,7 @@ import { lyricIds } from '../../src/lib/families/ace-step-v1/lyrics.ts';
 import { lyricPositions } from '../../src/lib/families/ace-step-v1/positions.ts';
 import type { Made, Model } from '../../src/lib/family.ts';
 import { TorchGenerator } from '../../src/lib/random.ts';
-import { checkTask, type Task } from '../../src/lib/task.ts';
+import { checkTask, type Task, type TaskKind } from '../../src/lib/task.ts';
 import { ids, sizeOf, type Tensor, type Value } from '../../src/lib/tensor.ts';
 import {
   casesOf,
@@ -125,75 +125,115 @@ async function checkCase(
 
 type Check = (part: string, error: number, tolerance: Parameters<Report['add']>[2]) => void;
 
-/** The reference's call as a task of ours. Defaults are those of the call. SPEC 5.1. */
-function taskOf({ call, actual_seeds, retake_seeds }: Case, folder: string, model: AceStep): Task {
-  const batch = call.batch_size ?? 1;
-  const given = numbers(call.manual_seeds) ?? actual_seeds ?? [];
+/** Defaults of the call. SPEC 5.1. */
+const DEFAULTS = {
+  audio_duration: 60,
+  prompt: '',
+  lyrics: '',
+  infer_step: 60,
+  guidance_scale: 15,
+  scheduler_type: 'euler',
+  cfg_type: 'apg',
+  omega_scale: 10,
+  guidance_interval: 0.5,
+  guidance_interval_decay: 0,
+  min_guidance_scale: 3,
+  use_erg_tag: true,
+  use_erg_lyric: true,
+  use_erg_diffusion: true,
+  guidance_scale_text: 0,
+  guidance_scale_lyric: 0,
+  audio2audio_enable: false,
+  ref_audio_strength: 0.5,
+  lora_name_or_path: 'none',
+  lora_weight: 1,
+  retake_variance: 0.5,
+  task: 'text2music',
+  repaint_start: 0,
+  edit_target_prompt: '',
+  edit_target_lyrics: '',
+  edit_n_min: 0,
+  edit_n_max: 1,
+  edit_n_avg: 1,
+  batch_size: 1,
+} as const satisfies Call;
+
+type FullCall = Call & { readonly [K in keyof typeof DEFAULTS]: NonNullable<Call[K]> };
+
+/** The reference's call as a task of ours. */
+function taskOf({ call: given, actual_seeds, retake_seeds }: Case, folder: string, model: AceStep): Task {
+  const call: FullCall = { ...DEFAULTS, ...given };
+  const seeds = numbers(call.manual_seeds) ?? actual_seeds ?? [];
   const retakes = numbers(call.retake_seeds) ?? retake_seeds ?? [];
-  const seeds = Array.from({ length: batch }, (_, i) => given[Math.min(i, given.length - 1)]);
-  const again = { retakeSeeds: retakes.slice(0, batch), variance: call.retake_variance ?? 0.5 };
+  const kind = call.audio2audio_enable ? 'audio2audio' : call.task;
   const path = call.audio2audio_enable ? call.ref_audio_input : call.src_audio_path;
-  const source = path ? { source: resolve(folder, path) } : {};
   const lora = call.lora_name_or_path;
   const song = {
-    prompt: call.prompt ?? '',
-    lyrics: call.lyrics ?? '',
-    seconds: call.audio_duration ?? 60,
-    seeds,
-    sampling: {
-      steps: call.infer_step ?? 60,
-      solver: call.scheduler_type ?? 'euler',
-      omega: call.omega_scale ?? 10,
-      guidance: {
-        type: call.cfg_type ?? 'apg',
-        scale: call.guidance_scale ?? 15,
-        textScale: call.guidance_scale_text ?? 0,
-        lyricScale: call.guidance_scale_lyric ?? 0,
-        interval: call.guidance_interval ?? 0.5,
-        decay: call.guidance_interval_decay ?? 0,
-        minScale: call.min_guidance_scale ?? 3,
-      },
-      erg: {
-        tag: call.use_erg_tag ?? true,
-        lyric: call.use_erg_lyric ?? true,
-        diffusion: call.use_erg_diffusion ?? true,
-      },
-      ossSteps: numbers(call.oss_steps) ?? [],
-    },
-    ...(lora && lora !== 'none'
-      ? { loras: [{ file: loraFile(resolve(folder, lora)), weight: call.lora_weight ?? 1 }] }
-      : {}),
+    prompt: call.prompt,
+    lyrics: call.lyrics,
+    seconds: call.audio_duration,
+    seeds: Array.from({ length: call.batch_size }, (_, i) => seeds[Math.min(i, seeds.length - 1)]),
+    sampling: samplingOf(call),
+    loras: lora === 'none' ? [] : [{ file: loraFile(resolve(folder, lora)), weight: call.lora_weight }],
+    ...KINDS[kind](call, retakes.slice(0, call.batch_size), path ? resolve(folder, path) : '', model.config),
   };
-  const limits = aceStepV1.limits(model.config, model.manifest);
-  const check = (fields: object): Task => checkTask({ ...song, ...fields }, limits);
-  if (call.audio2audio_enable) {
-    return check({ kind: 'audio2audio', ...source, strength: call.ref_audio_strength ?? 0.5 });
-  }
-  switch (call.task ?? 'text2music') {
-    case 'text2music':
-      return check({ kind: 'text2music' });
-    case 'retake':
-      return check({ kind: 'retake', ...again });
-    case 'repaint':
-    case 'extend': {
-      const start = call.repaint_start ?? 0;
-      const end = call.repaint_end ?? call.audio_duration ?? 60;
-      const ends = extension(start, end, resolve(folder, path ?? ''), model.config);
-      return ends
-        ? check({ kind: 'extend', ...again, ...source, ...ends })
-        : check({ kind: 'repaint', ...again, ...source, regions: [{ start, end }] });
-    }
-    case 'edit':
-      return check({
-        kind: 'edit',
-        ...source,
-        retakeSeeds: again.retakeSeeds,
-        target: { prompt: call.edit_target_prompt ?? '', lyrics: call.edit_target_lyrics ?? '' },
-        nMin: call.edit_n_min ?? 0,
-        nMax: call.edit_n_max ?? 1,
-        nAvg: call.edit_n_avg ?? 1,
-      });
-  }
+  return checkTask({ kind, ...song }, aceStepV1.limits(model.config, model.manifest));
+}
+
+const samplingOf = (call: FullCall) => ({
+  steps: call.infer_step,
+  solver: call.scheduler_type,
+  omega: call.omega_scale,
+  guidance: {
+    type: call.cfg_type,
+    scale: call.guidance_scale,
+    textScale: call.guidance_scale_text,
+    lyricScale: call.guidance_scale_lyric,
+    interval: call.guidance_interval,
+    decay: call.guidance_interval_decay,
+    minScale: call.min_guidance_scale,
+  },
+  erg: { tag: call.use_erg_tag, lyric: call.use_erg_lyric, diffusion: call.use_erg_diffusion },
+  ossSteps: numbers(call.oss_steps) ?? [],
+});
+
+type Special = (
+  call: FullCall,
+  retakeSeeds: readonly number[],
+  source: string,
+  config: AceStepConfig,
+) => object;
+
+/** The fields that a kind has beside the song's. */
+const KINDS: { readonly [K in TaskKind]: Special } = {
+  text2music: () => ({}),
+  retake: (call, retakeSeeds) => ({ retakeSeeds, variance: call.retake_variance }),
+  repaint: reworked,
+  extend: reworked,
+  edit: (call, retakeSeeds, source) => ({
+    source,
+    retakeSeeds,
+    target: { prompt: call.edit_target_prompt, lyrics: call.edit_target_lyrics },
+    nMin: call.edit_n_min,
+    nMax: call.edit_n_max,
+    nAvg: call.edit_n_avg,
+  }),
+  audio2audio: (call, _, source) => ({ source, strength: call.ref_audio_strength }),
+};
+
+/** Repaint and extend are one task of the reference: which of them it is, its region says. */
+function reworked(
+  call: FullCall,
+  retakeSeeds: readonly number[],
+  source: string,
+  config: AceStepConfig,
+): object {
+  const [start, end] = [call.repaint_start, call.repaint_end ?? call.audio_duration];
+  const again = { retakeSeeds, variance: call.retake_variance, source };
+  const ends = extension(start, end, source, config);
+  return ends
+    ? { kind: 'extend', ...again, ...ends }
+    : { kind: 'repaint', ...again, regions: [{ start, end }] };
 }
 
 /**

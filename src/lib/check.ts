@@ -38,8 +38,8 @@ export class Field {
 
   /** Refuses fields other than these: a misspelt one must not pass unseen. */
   only(names: readonly string[]): void {
-    for (const name of Object.keys(this.object())) {
-      if (!names.includes(name))
+    for (const [name, value] of Object.entries(this.object())) {
+      if (value !== undefined && !names.includes(name))
         this.at(name).refuse('left out: no such field', `Known: ${names.join(', ')}.`);
     }
   }

@@ -56,70 +56,31 @@ export interface LoraOptions {
  */
 export function readLora(bytes: Uint8Array, modules: Modules, options: LoraOptions = {}): Lora {
   const { metadata, tensors } = parseSafetensors(bytes);
-  const files = new Map<string, Map<Part, string>>(); // module -> its parts' keys
-  const unmatched: string[] = [];
-  const ignored: string[] = [];
-  const find = moduleFinder(modules);
-  let recognised = 0;
-  for (const key of tensors.keys()) {
-    const spelled = spell(key);
-    if (!spelled) {
-      unmatched.push(key);
-      continue;
-    }
-    recognised++;
-    if (spelled.part === 'dora') {
-      refuse('dora_unsupported', `${key} belongs to a DoRA, which cannot be merged. Use a plain LoRA.`);
-    }
-    const module = find(spelled.path);
-    if (module === null) {
-      (options.ignores?.(stripped(spelled.path)) ? ignored : unmatched).push(key);
-      continue;
-    }
-    const parts = files.get(module) ?? new Map<Part, string>();
-    parts.set(spelled.part, key);
-    files.set(module, parts);
-  }
-  if (recognised === 0) refuse('no_lora_keys', 'none of its tensors is a LoRA factor. Choose a LoRA file.');
-  if (files.size === 0 && ignored.length === 0) {
-    refuse('no_matching_keys', 'none of its modules exists in this model. Choose a LoRA made for it.');
-  }
-
+  const { found, ignored, unmatched } = sortKeys([...tensors.keys()], modules, options.ignores);
   const trained = scaleRule(metadata.get('lora_adapter_metadata'), options.adapterConfig);
-  const read = (key: string): Matrix => matrixOf(key, tensors.get(key)!);
+  const read = (key: string): Matrix => matrixOf(key, tensors.get(key)!); // keys come from there
   const deltas = new Map<string, Delta>();
   const warnings: string[] = [];
   let alphas = 0;
-  for (const [module, parts] of files) {
-    const size = modules.get(module)!;
-    const alphaKey = parts.get('alpha');
-    const alpha = alphaKey === undefined ? null : read(alphaKey).data[0]!;
-    if (alpha !== null && !Number.isFinite(alpha))
-      refuse('non_finite', `${alphaKey} is not a finite number.`);
-    if (alpha !== null) alphas++;
+  for (const [module, parts] of found) {
     const factors = KRONECKER.some((part) => parts.has(part)) ? kronecker(parts, read) : lowRank(parts, read);
     if (factors === null) {
       unmatched.push(...parts.values());
       warnings.push(`${module}: one of its two factors is missing; it is left as it is.`);
       continue;
     }
-    const { outputs, inputs, rank, multiply } = factors;
-    if (outputs !== size[0] || inputs !== size[1]) {
-      const [have, want] = [`${outputs} x ${inputs}`, `${size[0]} x ${size[1]}`];
-      refuse(
-        'shape_mismatch',
-        `${module} would get ${have} values where the model has ${want}. It is for another model.`,
-      );
-    }
+    fit(module, factors, modules.get(module)!);
+    const { rank, multiply } = factors;
+    const alphaKey = parts.get('alpha');
+    const alpha = alphaKey === undefined ? null : read(alphaKey).data[0]!;
+    if (alpha !== null) alphas++;
     const rule = trained.rule?.(module, rank) ?? null;
     if (rule && rank !== null && rule.rank !== rank) {
       warnings.push(
         `${module}: the settings say rank ${rule.rank}, the tensors have ${rank}; the tensors count.`,
       );
     }
-    // A factor-less Kronecker product (rank null) has no scale of its own: LyCORIS writes it full size.
-    const scale = rank === null ? 1 : (rule?.scale ?? (alpha === null ? 1 : alpha / rank));
-    deltas.set(module, { scale, multiply });
+    deltas.set(module, { scale: scaleOf(rank, rule, alpha), multiply });
   }
   if (deltas.size === 0 && ignored.length === 0) {
     refuse('no_matching_keys', 'no module has both its factors. Get the file again.');
@@ -132,6 +93,48 @@ export function readLora(bytes: Uint8Array, modules: Modules, options: LoraOptio
   if (unmatched.length > 0)
     warnings.push(`${unmatched.length} of its keys fit nothing in this model: ${unmatched[0]} …`);
   return { deltas, scaleSource, trainedScaleKnown, unmatched, ignored, warnings };
+}
+
+/** Keys by the module that they belong to, or by why they belong to none. */
+function sortKeys(keys: readonly string[], modules: Modules, ignores: LoraOptions['ignores']) {
+  const find = moduleFinder(modules);
+  const found = new Map<string, Map<Part, string>>();
+  const unmatched: string[] = [];
+  const ignored: string[] = [];
+  const spelled = keys.map((key) => ({ key, ...spell(key) }));
+  if (spelled.every(({ part }) => part === undefined)) {
+    refuse('no_lora_keys', 'none of its tensors is a LoRA factor. Choose a LoRA file.');
+  }
+  for (const { key, path, part } of spelled) {
+    if (path === undefined || part === undefined) {
+      unmatched.push(key);
+      continue;
+    }
+    if (part === 'dora')
+      refuse('dora_unsupported', `${key} belongs to a DoRA, which cannot be merged. Use a plain LoRA.`);
+    const module = find(path);
+    if (module === null) (ignores?.(stripped(path)) ? ignored : unmatched).push(key);
+    else found.set(module, new Map(found.get(module)).set(part, key));
+  }
+  if (found.size === 0 && ignored.length === 0) {
+    refuse('no_matching_keys', 'none of its modules exists in this model. Choose a LoRA made for it.');
+  }
+  return { found, unmatched, ignored };
+}
+
+function fit(module: string, { outputs, inputs }: Factors, [height, width]: readonly [number, number]): void {
+  if (outputs === height && inputs === width) return;
+  const [have, want] = [`${outputs} x ${inputs}`, `${height} x ${width}`];
+  refuse(
+    'shape_mismatch',
+    `${module} would get ${have} values where the model has ${want}. It is for another model.`,
+  );
+}
+
+/** Rank null is a Kronecker product of two full matrices: LyCORIS writes it at full size, whatever alpha says. */
+function scaleOf(rank: number | null, rule: Rule | null, alpha: number | null): number {
+  if (rank === null) return 1;
+  return rule?.scale ?? (alpha === null ? 1 : alpha / rank);
 }
 
 /** W + strength * scale * delta, summed in float64: a new array (outputs, inputs). */
