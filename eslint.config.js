@@ -21,7 +21,7 @@ const DOORS = {
   'fft.js': ['src/lib/audio/fft.ts'],
   idb: ['src/storage/*.ts'],
   'onnxruntime-web': ['src/engine/ort.ts'],
-  'wavesurfer.js': ['src/app/Player*.svelte', 'src/app/Waveform.svelte'],
+  'wavesurfer.js': ['src/app/pages/Waveform.svelte'],
 };
 
 const escape = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
@@ -91,7 +91,7 @@ export default ts.config(
   {
     linterOptions: { reportUnusedDisableDirectives: 'error' },
     rules: {
-      complexity: ['error', 20],
+      complexity: ['error', 24],
       eqeqeq: ['error', 'always', { null: 'ignore' }],
       'max-depth': ['error', 4],
       'no-eval': 'error',
@@ -104,7 +104,10 @@ export default ts.config(
       '@typescript-eslint/no-explicit-any': 'error',
       // An index that is known to exist still needs `!` under noUncheckedIndexedAccess; hot loops are full of them.
       '@typescript-eslint/no-non-null-assertion': 'off',
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_', ignoreRestSiblings: true }],
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', varsIgnorePattern: '^_', ignoreRestSiblings: true },
+      ],
     },
   },
   {
@@ -113,6 +116,8 @@ export default ts.config(
     rules: {
       'prefer-const': 'off',
       'svelte/prefer-const': 'error',
+      // A Map inside a function is no state; the rule takes every one for it.
+      'svelte/prefer-svelte-reactivity': 'off',
       'svelte/no-at-html-tags': 'error',
       'svelte/no-inspect': 'error',
       'svelte/no-target-blank': 'error',
@@ -136,7 +141,13 @@ export default ts.config(
     },
   },
   {
+    // A test breaks a record on purpose.
+    files: ['**/*.test.ts'],
+    rules: { '@typescript-eslint/no-dynamic-delete': 'off' },
+  },
+  {
     files: ['src/**/*.ts', 'src/**/*.svelte'],
+    ignores: ['**/*.test.ts'],
     rules: { 'no-console': ['error', { allow: ['warn', 'error'] }] },
   },
   ...Object.keys(LAYERS).map((layer) => ({

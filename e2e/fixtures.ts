@@ -172,6 +172,11 @@ export class Studio {
     await this.compose.getByLabel(TEXT.compose.seed, { exact: true }).fill(String(seed));
   }
 
+  /** Presses Generate whatever it says; where it cannot start a song it says why and leads to the cause. */
+  async press(): Promise<void> {
+    await this.generate.click({ force: true });
+  }
+
   /** Presses Generate and waits until the song has begun. */
   async start(wanted: Wanted = {}): Promise<void> {
     await this.fill(wanted);

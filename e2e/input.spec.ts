@@ -5,7 +5,7 @@ test('a style is asked for, not guessed', async ({ studio, page }) => {
   await studio.open();
   await studio.fill({ prompt: '' });
   await expect(studio.generate).toContainText(TEXT.generate.missing);
-  await studio.generate.click();
+  await studio.press();
   await expect(studio.style).toBeFocused();
   await page.keyboard.press('Control+Enter');
   await expect(studio.cancel).toHaveCount(0);
@@ -33,7 +33,7 @@ test('every number of Advanced out of range is refused by name, value and range'
     const why = drawer.getByRole('alert');
     await expect(why).toContainText(/must be .* to .* \(it is −?-?99,?999\)/);
     await expect(studio.generate).toContainText(TEXT.generate.fix);
-    await studio.generate.click();
+    await studio.press();
     await expect(studio.cancel).toHaveCount(0);
     await expect(field, 'what was typed stays').toHaveValue(text);
     await field.selectText();
@@ -55,7 +55,7 @@ for (const [text, message] of [
     const seed = studio.compose.getByLabel(TEXT.compose.seed, { exact: true });
     await seed.fill(text);
     await expect(studio.compose.getByRole('alert')).toContainText(message);
-    await studio.generate.click();
+    await studio.press();
     await expect(studio.cancel).toHaveCount(0);
     await seed.fill('12');
     await expect(studio.generate).toContainText(TEXT.generate.one);
@@ -100,7 +100,7 @@ test('a style that is too long is counted', async ({ studio }) => {
   await expect(studio.compose.getByRole('alert')).toContainText(
     /Style has 100,000 characters; this model takes at most [\d,]+/,
   );
-  await studio.generate.click();
+  await studio.press();
   await expect(studio.cancel).toHaveCount(0);
 });
 
@@ -112,7 +112,7 @@ test('half of a character is found before anything is made', async ({ studio }) 
     area.dispatchEvent(new Event('input', { bubbles: true }));
   });
   await expect(studio.compose.getByRole('alert')).toContainText(/half of a character \(at position 6\)/);
-  await studio.generate.click();
+  await studio.press();
   await expect(studio.cancel).toHaveCount(0);
   await studio.make({ seconds: 1 });
 });

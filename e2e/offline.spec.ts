@@ -82,9 +82,10 @@ test('a new version waits for the song that is being made, then takes over', asy
   const file = path.join(copy.root, 'sw.js');
   writeFileSync(file, readFileSync(file, 'utf8').replace(/version:(["'`])\w+\1/, 'version:"next"'));
   await page.evaluate(async () => void (await navigator.serviceWorker.getRegistration())?.update());
-  await expect(page.getByText(TEXT.update.ready)).toBeVisible();
+  const notices = page.getByRole('region', { name: TEXT.toast.region });
+  await expect(notices).toContainText(TEXT.update.ready);
   const loaded = await page.evaluate(() => performance.timeOrigin);
-  await page.getByRole('button', { name: TEXT.update.now }).click();
+  await notices.getByRole('button', { name: TEXT.update.now }).click();
   await expect(studio.cancel, 'the song goes on').toBeVisible();
   expect(await page.evaluate(() => performance.timeOrigin)).toBe(loaded);
   await expect
