@@ -4,7 +4,7 @@
 
 PLAN.json: {"threads": 2, "graphs": {NAME: {INPUT: dims}}, "checkpoint": FOLDER or null}, the inputs in the order
 of the manifest. Prints a line of JSON with the backends that are there, then, for every line read from stdin, a
-line {BACKEND: {GRAPH: ms}}: one run each.
+line {BACKEND: {GRAPH: {"ms": wall, "processorMs": of all threads}}}: one run each.
 """
 
 from __future__ import annotations
@@ -114,13 +114,16 @@ def main(manifest: Path, plan: dict) -> None:
             run()  # the first run allocates and plans
     print(json.dumps(list(backends)), flush=True)
     for _ in sys.stdin:
-        times: dict[str, dict[str, float]] = {}
+        times: dict[str, dict[str, dict[str, float]]] = {}
         for backend, runs in backends.items():
             times[backend] = {}
             for name, run in runs.items():
-                start = time.perf_counter()
+                start, processor = time.perf_counter(), time.process_time()
                 run()
-                times[backend][name] = (time.perf_counter() - start) * 1000
+                times[backend][name] = {
+                    "ms": (time.perf_counter() - start) * 1000,
+                    "processorMs": (time.process_time() - processor) * 1000,
+                }
         print(json.dumps(times), flush=True)
 
 

@@ -17,6 +17,8 @@ export interface BrowserEngine {
   generate(task: unknown): Promise<{ readonly result: Result; readonly events: readonly EngineEvent[] }>;
   memory(): Promise<Memory>;
   selfCheck(): ReturnType<Engine['selfCheck']>;
+  /** Processor time of the browser's page processes so far, all threads: what other load on the machine cannot stretch. */
+  processorSeconds(): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -46,6 +48,7 @@ export async function openBrowserEngine(site: string, wish: Wish): Promise<Brows
   };
   try {
     const page = await browser.newPage();
+    const devtools = await browser.newBrowserCDPSession();
     const base = addressOf(server);
     // Any document of the site will do: it gives the origin and its headers, and runs nothing of its own.
     await page.goto(`${base}models/index.json`);
@@ -76,6 +79,12 @@ export async function openBrowserEngine(site: string, wish: Wish): Promise<Brows
           const bare = songs.map(({ peaks: _, unstored: __, ...song }) => song);
           return { result: { ...rest, songs: bare } as unknown as Result, events };
         }, task),
+      async processorSeconds() {
+        const { processInfo } = await devtools.send('SystemInfo.getProcessInfo');
+        return processInfo
+          .filter(({ type }) => type === 'renderer')
+          .reduce((sum, { cpuTime }) => sum + cpuTime, 0);
+      },
       close,
     };
   } catch (thrown) {
