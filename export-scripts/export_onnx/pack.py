@@ -16,6 +16,7 @@ from .safetensors import SafeTensors
 from .trace import Dim, Traced, trace
 
 Sizes = Mapping[str, int]
+EXAMPLE_SIZE = 8  # of each dynamic dimension while tracing; only ranks and fixed sizes of the inputs are used
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Graph:
 
     def trace(self, dtype: torch.dtype) -> tuple[Traced, nn.Module]:
         module = self.build(dtype).eval()
-        example = self.example({"": 8} | dict.fromkeys(self.symbols, 8), torch.Generator().manual_seed(0))
+        example = self.example(dict.fromkeys(self.symbols, EXAMPLE_SIZE), torch.Generator().manual_seed(0))
         return trace(module, example, self.dynamic, self.outputs), module
 
     @property

@@ -142,7 +142,7 @@ class Tracer(TorchFunctionMode):
         self.seen: dict[Any, tuple[str, ...]] = {}
         self.constants: dict[str, TensorProto] = {}
         self.inputs: list[onnx.ValueInfoProto] = []
-        self.symbol_at: dict[str, tuple[str, int, Dim]] = {}
+        self.symbol_at: dict[str, tuple[str, int]] = {}  # symbol -> an input and the axis that has its size
         self.weights: dict[str, Tensor] = {}
         self.transposed: set[str] = set()
         self.counter = 0
@@ -155,7 +155,7 @@ class Tracer(TorchFunctionMode):
         self.inputs.append(helper.make_tensor_value_info(name, ONNX_TYPES[dtype], dims))
         for axis, dim in axes.items():
             if dim.times == 1 and dim.plus == 0:
-                self.symbol_at.setdefault(dim.symbol, (name, axis, dim))
+                self.symbol_at.setdefault(dim.symbol, (name, axis))
         return tensor
 
     def add_weight(self, name: str, tensor: Tensor, values: Tensor | None) -> None:
@@ -217,7 +217,7 @@ class Tracer(TorchFunctionMode):
         dim = self.dim_of(size)
         if dim is None or dim.symbol not in self.symbol_at:
             raise NotImplementedError(f"cannot express the size {size} by one dimension of an input")
-        name, axis, _ = self.symbol_at[dim.symbol]
+        name, axis = self.symbol_at[dim.symbol]
         value = self.node("Shape", name, start=axis, end=axis + 1)
         if dim.times != 1:
             value = self.node("Mul", value, self.ints([dim.times]))
@@ -269,34 +269,34 @@ class Tracer(TorchFunctionMode):
 
     def finish(self, results: Sequence[Tensor], outputs: Sequence[str]) -> Traced:
         """Names the outputs, drops what they do not need and declares the rest."""
+        made = {name for node in self.nodes for name in node.output}
+        renamed: dict[str, str] = {}
         for tensor, name in zip(results, outputs, strict=True):
-            self.nodes.append(helper.make_node("Identity", [self.name_of(tensor)], [name]))
+            value = self.name_of(tensor)
+            if value in made and value not in renamed:
+                renamed[value] = name
+            else:  # an input, or the second output that is the same value
+                self.nodes.append(helper.make_node("Identity", [value], [name]))
         for node in self.nodes:
+            for names in (node.input, node.output):
+                names[:] = [renamed.get(name, name) for name in names]
+
+        needed, nodes = set(outputs), []
+        for node in reversed(self.nodes):
+            if needed.intersection(node.output):
+                needed.update(node.input)
+                nodes.insert(0, node)
+        for node in nodes:
             tied = self.transposed.intersection(node.input) if node.op_type != "MatMul" else set()
             if tied:
                 raise NotImplementedError(
                     f"{tied.pop()} is used by a linear layer and by {node.op_type}: it has one layout only"
                 )
-        needed, nodes = set(outputs), []
-        for node in reversed(self.nodes):
-            if needed.intersection(node.output):
-                needed.update(node.input)
-                nodes.append(node)
-        nodes.reverse()
-        declared = [
-            helper.make_tensor_value_info(
-                name,
-                ONNX_TYPES[t.dtype],
-                [str(self.dim_of(s) or f"{name}_{i}") if s >= DYNAMIC else s for i, s in enumerate(t.shape)],
-            )
-            for tensor, name in zip(results, outputs, strict=True)
-            for t in (tensor,)
-        ]
         return Traced(
-            nodes=_without_identities(nodes, set(outputs)),
+            nodes=nodes,
             inputs=self.inputs,
-            outputs=declared,
-            constants=[c for name, c in self.constants.items() if name in needed],
+            outputs=[self.declare(name, tensor) for name, tensor in zip(outputs, results, strict=True)],
+            constants=[constant for name, constant in self.constants.items() if name in needed],
             parameters={
                 name: (tuple(t.shape[::-1]) if name in self.transposed else tuple(t.shape), t.dtype)
                 for name, t in self.weights.items()
@@ -304,6 +304,11 @@ class Tracer(TorchFunctionMode):
             },
             transposed=frozenset(self.transposed),
         )
+
+    def declare(self, name: str, tensor: Tensor) -> onnx.ValueInfoProto:
+        """A dynamic size is named by the input dimension that it follows, or after its place."""
+        dims = [str(self.dim_of(n) or f"{name}_{i}") if n >= DYNAMIC else n for i, n in enumerate(tensor.shape)]
+        return helper.make_tensor_value_info(name, ONNX_TYPES[tensor.dtype], dims)
 
 
 def per_axis(x: Tensor, key: Any) -> list[Any]:
@@ -322,24 +327,6 @@ def lengthened(x: Tensor, key: Any) -> tuple[Tensor, Any]:
         if isinstance(k, slice) and k.stop is not None and k.stop >= DYNAMIC > shape[axis]:
             shape[axis] = k.stop
     return (x if shape == list(x.shape) else torch.empty(shape, dtype=x.dtype, device=x.device)), key
-
-
-def _without_identities(nodes: list[onnx.NodeProto], outputs: set[str]) -> list[onnx.NodeProto]:
-    """Renames the value behind each graph output instead of copying it, where one node makes it for that output alone."""
-    made = {name: node for node in nodes for name in node.output}
-    kept = []
-    for node in nodes:
-        source = node.input[0] if node.op_type == "Identity" else ""
-        if source not in made or source in outputs:
-            kept.append(node)
-            continue
-        target = node.output[0]
-        for other in nodes:
-            for names in (other.input, other.output):
-                for i, name in enumerate(names):
-                    if name == source:
-                        names[i] = target
-    return kept
 
 
 # ---------------------------------------------------------------------------------------------------- handlers
