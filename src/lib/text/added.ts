@@ -36,7 +36,7 @@ function cutter(tokens: readonly AddedToken[]): (text: string) => Piece[] {
   if (byContent.size === 0) return (text) => (text ? [text] : []);
   const alternatives = [...byContent.keys()].sort((a, b) => b.length - a.length);
   const pattern = new RegExp(
-    alternatives.map((s) => s.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|'),
+    alternatives.map((s) => s.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')).join('|'),
     'gu',
   );
   return (text) => {

@@ -24,7 +24,8 @@ export function inflate(input: Uint8Array, size: number): Uint8Array {
 
   const need = (count: number) => {
     while (held < count) {
-      // Reading past the end is allowed for the look-ahead of the last code; the sizes are checked at the end.
+      // A code is looked up with more bits than it has, so the last one may look a little past the end.
+      if (at > input.length + 4) throw damaged();
       bits |= (input[at++] ?? 0) << held;
       held += 8;
     }
@@ -40,7 +41,7 @@ export function inflate(input: Uint8Array, size: number): Uint8Array {
     need(MAX_BITS);
     const entry = code[bits & ((1 << MAX_BITS) - 1)]!;
     const length = entry & 15;
-    if (length === 0 || at > input.length + 4) throw damaged();
+    if (length === 0) throw damaged();
     bits >>>= length;
     held -= length;
     return entry >> 4;

@@ -202,7 +202,7 @@ export function expandSymbols(text: string, language: string): string {
   const { abbreviations, symbols } = SPOKEN[language]!;
   const ending = language === 'ru' ? '\\b' : '\\.';
   const spelled = abbreviations.reduce(
-    (done, [written, spoken]) => done.replace(py(`\\b${written.replace('-', '\\-')}${ending}`, 'i'), spoken),
+    (done, [written, spoken]) => done.replace(py(`\\b${written}${ending}`, 'i'), spoken),
     text,
   );
   const worded = SYMBOLS.reduce(

@@ -7,6 +7,8 @@ export interface Table {
   /** The JSON part. */
   readonly meta: Readonly<Record<string, unknown>>;
   /** Arrays by name. */
+  u8(name: string): Uint8Array;
+  i16(name: string): Int16Array;
   u16(name: string): Uint16Array;
   u32(name: string): Uint32Array;
   f32(name: string): Float32Array;
@@ -35,6 +37,8 @@ export function readTable(bytes: Uint8Array): Table {
   };
   return {
     meta: header.meta,
+    u8: (name) => new Uint8Array(body.buffer, ...place(name)),
+    i16: (name) => new Int16Array(body.buffer, place(name)[0], place(name)[1] / 2),
     u16: (name) => new Uint16Array(body.buffer, place(name)[0], place(name)[1] / 2),
     u32: (name) => new Uint32Array(body.buffer, place(name)[0], place(name)[1] / 4),
     f32: (name) => new Float32Array(body.buffer, place(name)[0], place(name)[1] / 4),

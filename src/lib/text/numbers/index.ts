@@ -26,8 +26,8 @@ const made = new Map<string, Numerals>();
 /** The numerals of a language, built when first asked for; undefined for languages whose numbers stay digits. */
 export function numeralsOf(language: string): Numerals | undefined {
   const found = made.get(language);
-  if (found || !(language in MAKERS)) return found;
-  const numerals = MAKERS[language as keyof typeof MAKERS](); // `in` just proved the key
+  if (found || !Object.hasOwn(MAKERS, language)) return found;
+  const numerals = MAKERS[language as keyof typeof MAKERS](); // hasOwn just proved the key
   made.set(language, numerals);
   return numerals;
 }
