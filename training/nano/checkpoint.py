@@ -23,8 +23,9 @@ import model
 import vocoder
 from prepare import CODEC_FILE
 
-SHIFT = 3.0  # of the schedule; the family's schedule also shifts its end points, which leaves this value in effect
-SAMPLING = {"steps": 16, "guidance": 2.0, "shift": SHIFT, "guidanceInterval": 1.0, "solver": "euler"}
+# Guidance in the middle half of the steps alone gives the same gates as in all of them, at three quarters of the cost.
+# The schedule's shift is in effect once: its second use moves the end points only.
+SAMPLING = {"solver": "euler", "steps": 16, "shift": 3.0, "guidance": 2.0, "guidanceInterval": 0.5}
 
 
 def graphs(config: model.Config) -> dict[str, nn.Module]:

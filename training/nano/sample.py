@@ -57,7 +57,7 @@ class Sampler:
         free = self.conditions(*no_conditions(count))
         cos, sin = model.rope_tables(count, self.config.head, self.config.rope_theta)
         x = torch.randn(1, CHANNELS, ROWS, count, generator=torch.Generator().manual_seed(seed))
-        sigmas = schedule(steps, checkpoint.SHIFT)
+        sigmas = schedule(steps, checkpoint.SAMPLING["shift"])
         guided = range(int(steps * (1 - interval) / 2), int(steps * (0.5 + interval / 2)))
         for i in range(steps):
             sigma = torch.tensor([sigmas[i]], dtype=torch.float32)
@@ -88,9 +88,12 @@ def main() -> None:
     parser.add_argument("--prompt", default="")
     parser.add_argument("--seconds", type=float, default=24)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=16)
-    parser.add_argument("--guidance", type=float, default=2.0)
-    parser.add_argument("--interval", type=float, default=1.0)
+    defaults = checkpoint.SAMPLING
+    parser.add_argument("--steps", type=int, default=defaults["steps"])
+    parser.add_argument("--guidance", type=float, default=defaults["guidance"])
+    parser.add_argument(
+        "--interval", type=float, default=defaults["guidanceInterval"], help="middle share of the steps"
+    )
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
