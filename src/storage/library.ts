@@ -134,7 +134,10 @@ function libraryOver(table: Table, persistent: boolean): Library {
     persistent,
     tracks: () => sorted(false),
     trash: () => sorted(true),
-    add: (track) => told('Storing a track', table.put(track)),
+    async add(track) {
+      await told('Storing a track', table.put(track));
+      if (persistent) askToKeep();
+    },
     update: (id, patch) => change(id, (track) => ({ ...track, ...patch })),
     async remove(id) {
       await change(id, (track) => ({ ...track, deletedAt: Date.now() }));
@@ -203,6 +206,17 @@ function memoryTable(): Table {
       settings.set(key, value);
     },
   };
+}
+
+/**
+ * Browsers may evict what a site stores when the disk fills, unless it asked them not to. The first song is the moment
+ * when the question makes sense: Firefox puts it to the user, others decide alone; nothing waits for the answer.
+ */
+function askToKeep(): void {
+  // Not in workers, hence optional.
+  const storage: (Partial<Pick<StorageManager, 'estimate'>> & { persist?(): Promise<boolean> }) | undefined =
+    globalThis.navigator?.storage;
+  storage?.persist?.().catch(() => undefined); // refused: songs are kept all the same, as long as there is room
 }
 
 async function told<T>(doing: string, work: Promise<T>): Promise<T> {
