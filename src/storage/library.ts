@@ -214,7 +214,7 @@ function memoryTable(): Table {
  */
 function askToKeep(): void {
   // Not in workers, hence optional.
-  const storage: (Partial<Pick<StorageManager, 'estimate'>> & { persist?(): Promise<boolean> }) | undefined =
+  const storage: (Partial<StorageManager> & { persist?(): Promise<boolean> }) | undefined =
     globalThis.navigator?.storage;
   storage?.persist?.().catch(() => undefined); // refused: songs are kept all the same, as long as there is room
 }
