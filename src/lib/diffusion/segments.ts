@@ -48,6 +48,8 @@ export interface Means {
 /** One pass of the sampler. */
 export interface Route {
   readonly frames: number;
+  /** Frame of the source at which the first of these lies; below 0 where new music comes before it. */
+  readonly origin: number;
   segments(means: Means): readonly Segment[];
   /** The song: what was sampled, with those parts of the source put back that lay outside. */
   finish(sampled: Latents, source: Latents): Latents;
@@ -85,6 +87,7 @@ function wholeWay(
   const steps = sigmas.length - 1;
   return {
     frames,
+    origin: 0,
     finish: (sampled) => sampled,
     segments: (means) => [
       { sigmas, firstCall: 0, solver, velocity: means.velocity('song', steps), begin: () => begin(means) },
@@ -118,7 +121,7 @@ function repaint(task: TaskOf<'repaint'>, space: Space, { frames, seconds }: Sou
     const other = blend(noise, means.retakeNoise(frames), task.variance);
     return [masked(task, space, means, means.source, choose(mask, other, noise), mask)];
   };
-  return [{ frames, segments, finish: (sampled) => sampled }];
+  return [{ frames, origin: 0, segments, finish: (sampled) => sampled }];
 }
 
 /**
@@ -169,6 +172,7 @@ function stretch(task: TaskOf<'extend'>, space: Space, known: number, left: numb
   );
   return {
     frames: to - from,
+    origin: from - left,
     finish: (sampled, source) =>
       join(space.planes, [
         cut(source, known, -left, from - left),
@@ -263,7 +267,7 @@ function edit(task: TaskOf<'edit'>, space: Space, { frames }: SourceLength): Rou
     };
     return [head, tail];
   };
-  return [{ frames, segments, finish: (sampled) => sampled }];
+  return [{ frames, origin: 0, segments, finish: (sampled) => sampled }];
 }
 
 /** x + path - origin */

@@ -9,7 +9,15 @@ import type { Sampling, Score, Task } from '../../task.ts';
 import { float32, ids, int64, scalar, type Tensor, type Value } from '../../tensor.ts';
 import { loadTokenizer } from '../../text/tokenizer.ts';
 import { latentRate, type AceStepConfig } from './config.ts';
-import { describePlan, formOf, frameControls, nanoCaption, planSong, speakerOf, type SongPlan } from './planner.ts';
+import {
+  describePlan,
+  formOf,
+  frameControls,
+  nanoCaption,
+  planSong,
+  speakerOf,
+  type SongPlan,
+} from './planner.ts';
 import { lyricPositions, relativeBuckets, ropeTables } from './positions.ts';
 
 type AceStep = Model<AceStepConfig>;
@@ -129,21 +137,25 @@ export class Conditioner {
     return config.lyrics && lyrics.length === 0 ? withoutLastRow(whole) : whole;
   }
 
-  /** What the denoiser hears while it makes `frames` latents. */
-  async voice(recipe: Recipe, frames: number): Promise<Voice> {
+  /** What the denoiser hears while it makes `frames` latents, the first of them `origin` frames into the song. */
+  async voice(recipe: Recipe, frames: number, origin: number): Promise<Voice> {
     const { config } = this.#model;
     const condition = await this.condition(recipe);
     const tokens = condition.dims[1]!;
     return this.#model.run('cross_kv', {
       condition,
       ...ropeTables(tokens, config.headDim, config.ropeTheta),
-      ...this.#controls(recipe.plan, frames),
+      ...this.#controls(recipe.plan, frames, origin),
     });
   }
 
-  #controls(heard: boolean, frames: number): Feeds {
+  #controls(heard: boolean, frames: number, origin: number): Feeds {
     if (!this.#plan) return {};
-    const { phase, chord, section } = frameControls(this.#plan, frames, latentRate(this.#model.config));
+    const rate = latentRate(this.#model.config);
+    // Music in front of a song begins some whole bars before it, so that the song keeps its beat.
+    const bar = ((this.#plan.meter * 60) / this.#plan.bpm) * rate;
+    const first = origin < 0 ? origin + Math.ceil(-origin / bar) * bar : origin;
+    const { phase, chord, section } = frameControls(this.#plan, frames, rate, first);
     if (!heard) {
       phase.fill(0);
       chord.fill(0n);

@@ -318,6 +318,24 @@ describe('sources', () => {
   });
 });
 
+test('music in front of a song keeps its beat', async () => {
+  const phase = async (input: object, at: number): Promise<number[]> => {
+    const model = new GlassModel({ planner: true });
+    model.kept = float32(new Float32Array(PLANES * 100), [1, 2, 3, 100]);
+    await model.make({ seed: 1, bpm: 100, guidance: 1, ...input });
+    const [feeds] = model.runsOf('cross_kv');
+    expect(model.events).toContainEqual(expect.objectContaining({ type: 'plan', bpm: 100 }));
+    const bar = [6, 7, 8].flatMap((k) => [k, 12 + k]); // sines and cosines of 4, 2 and 1 turns a bar
+    return bar.map((k) => values(feeds!['frame_phase'])[at * 24 + k]!);
+  };
+  const alone = await phase({ seconds: 9.5 }, 3);
+  for (const before of [1, 3.3]) {
+    const left = Math.trunc((before * 44100) / 4096);
+    const led = await phase({ kind: 'extend', source: 'a', before }, left + 3);
+    led.forEach((value, i) => expect(value).toBeCloseTo(alone[i]!, 4));
+  }
+});
+
 test('a pack without an encoder makes songs from noise alone', () => {
   const { config, manifest } = new GlassModel();
   expect(aceStepV1.limits(config, manifest).kinds).toContain('repaint');

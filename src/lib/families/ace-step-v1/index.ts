@@ -42,13 +42,13 @@ export const aceStepV1: Family<AceStepConfig> = {
 async function generate(task: Task, model: AceStep): Promise<readonly Made[]> {
   const batch = task.seeds.length;
   await useLoras(task.loras, model, (module) => UNUSED.test(module));
-  const speakers = conditioners(task, model);
   const source = await findSource(task, model);
+  const speakers = conditioners(task, lengthOf(task, source), model);
   const routes = routesOf(task, spaceOf(batch, model.config), source);
   const noise = noiseOf(task, model.config);
   let latents = source ? repeat(source.latents, batch) : new Float32Array(0);
   for (const [pass, route] of routes.entries()) {
-    const voices = await voicesOf(task, speakers, route.frames, model);
+    const voices = await voicesOf(task, speakers, route, model);
     const means: Means = {
       source: latents,
       ...noise,
@@ -103,8 +103,8 @@ interface Speakers {
   readonly target: readonly Conditioner[];
 }
 
-function conditioners(task: Task, model: AceStep): Speakers {
-  const { prompt, negativePrompt, lyrics, language, score, seconds } = task;
+function conditioners(task: Task, seconds: number, model: AceStep): Speakers {
+  const { prompt, negativePrompt, lyrics, language, score } = task;
   model.report({ type: 'stage', stage: 'words' });
   if (!model.config.lyrics && lyrics.trim() !== '') {
     const text = `${model.manifest.title} does not sing: the lyrics are kept with the song, but not heard.`;
@@ -126,7 +126,12 @@ function conditioners(task: Task, model: AceStep): Speakers {
 type Voices = Readonly<Record<keyof Speakers, Partial<Record<Branch, readonly Voice[]>>>>;
 
 /** Keys and values of every branch that the sampler will ask for, song by song. */
-async function voicesOf(task: Task, speakers: Speakers, frames: number, model: AceStep): Promise<Voices> {
+async function voicesOf(
+  task: Task,
+  speakers: Speakers,
+  { frames, origin }: Route,
+  model: AceStep,
+): Promise<Voices> {
   const { guidance } = task.sampling;
   const branches = branchesOf(task.kind === 'edit' ? { ...guidance, textScale: 0 } : guidance);
   const listen = async (
@@ -136,7 +141,7 @@ async function voicesOf(task: Task, speakers: Speakers, frames: number, model: A
     for (const branch of songs.length > 0 ? branches : []) {
       const recipe = recipeOf(branch, task, model.config);
       const made = new Map<Conditioner, Voice>();
-      for (const song of songs) if (!made.has(song)) made.set(song, await song.voice(recipe, frames));
+      for (const song of songs) if (!made.has(song)) made.set(song, await song.voice(recipe, frames, origin));
       heard[branch] = songs.map((song) => made.get(song)!);
     }
     return heard;
@@ -150,6 +155,12 @@ interface Source extends SourceLength {
   readonly latents: Latents;
   /** Imported, not made by a model of ours. */
   readonly recorded: boolean;
+}
+
+/** How long the song will be, seconds. */
+function lengthOf(task: Task, source: Source | null): number {
+  if (!source) return task.seconds;
+  return task.kind === 'extend' ? task.before + source.seconds + task.after : source.seconds;
 }
 
 /** Longer sounds would need more memory in one denoising step than any song of ours. */

@@ -118,16 +118,27 @@ export function planSong(fields: SongFields): SongPlan {
   const lower = prompt.toLowerCase();
   const words = splitWords(prompt);
   const draw = mulberry32(seed);
-  const draws = Array.from({ length: 9 }, draw) as [number, number, number, number, number, number, number, number, number]; // prettier-ignore
-  const [tempo, modeDraw, tonic, scaleDraw, verseDraw, same, chorusDraw, seventhsDraw, harmonic] = draws; // as many as asked for
+  const drawn = {
+    tempo: draw(),
+    mode: draw(),
+    tonic: draw(),
+    scale: draw(),
+    verse: draw(),
+    same: draw(),
+    chorus: draw(),
+    sevenths: draw(),
+    harmonic: draw(),
+  };
 
-  const saidMeter = METER_PATTERN.exec(lower)?.[1];
-  const asked = fields.meter?.trim() ? parseMeter(fields.meter) : (METERS[saidMeter ?? ''] ?? (words.includes('waltz') ? 3 : null)); // prettier-ignore
+  const saidMeter = METERS[METER_PATTERN.exec(lower)?.[1] ?? ''];
+  const asked = fields.meter?.trim()
+    ? parseMeter(fields.meter)
+    : (saidMeter ?? (words.includes('waltz') ? METERS['3/4']! : null));
   const genre = chooseGenre(words, asked);
   const { meter } = genre;
 
   const saidBpm = BPM_PATTERN.exec(lower)?.[1];
-  const bpm = fields.bpm || (saidBpm ? Number(saidBpm) : chooseBpm(words, genre.bpm, tempo));
+  const bpm = fields.bpm || (saidBpm ? Number(saidBpm) : chooseBpm(words, genre.bpm, drawn.tempo));
   if (!(bpm >= MIN_BPM && bpm <= MAX_BPM)) {
     throw new EngineError('bad-task', `bpm must be ${MIN_BPM} to ${MAX_BPM} (got ${bpm})`);
   }
@@ -140,19 +151,19 @@ export function planSong(fields: SongFields): SongPlan {
       ? [parseNote(saidKey[1]!), saidKey[2] as Mode] // the pattern's two groups
       : given
         ? keyOfChords(given)
-        : [Math.floor(tonic * 12), chooseMode(words, genre.scales, modeDraw)];
+        : [Math.floor(drawn.tonic * 12), chooseMode(words, genre.scales, drawn.mode)];
 
   const scales = genre.scales.filter((scale) => TABLES.modes[scale] === mode);
-  const scale = pick(scales.length ? scales : [mode], scaleDraw);
+  const scale = pick(scales.length ? scales : [mode], drawn.scale);
   const code = (degree: number): number =>
-    chordOf(degree, key, scale, genre, seventhsDraw < genre.sevenths, harmonic < 0.6);
+    chordOf(degree, key, scale, genre, drawn.sevenths < genre.sevenths, drawn.harmonic < 0.6);
   const bar = (degree: Degree): Bar => {
     const [first, second] = typeof degree === 'number' ? [degree, degree] : degree;
     return [code(first), code(meter === 3 ? first : second)];
   };
   const progressions = genre.progressions[mode];
-  const verse = given ?? pick(progressions, verseDraw).map(bar);
-  const chorus = given ?? (same < 0.4 ? verse : pick(progressions, chorusDraw).map(bar));
+  const verse = given ?? pick(progressions, drawn.verse).map(bar);
+  const chorus = given ?? (drawn.same < 0.4 ? verse : pick(progressions, drawn.chorus).map(bar));
 
   const barSeconds = (meter * 60) / bpm;
   const excerpt = seconds < EXCERPT_SECONDS;
@@ -186,14 +197,16 @@ export function speakerOf(plan: SongPlan): Float32Array {
 /**
  * Beat phase, chord and section at the centre of each of `latents` latents. Phase: 2π times BEAT_MULTIPLES of the beat
  * and BAR_MULTIPLES of the bar. After the last half bar its chord and section go on.
+ *
+ * @param first latents of the song before the first of these; need not be whole
  */
-export function frameControls(plan: SongPlan, latents: number, latentRate: number): FrameControls {
+export function frameControls(plan: SongPlan, latents: number, latentRate: number, first = 0): FrameControls {
   const half = BEAT_MULTIPLES.length + BAR_MULTIPLES.length;
   const phase = new Float32Array(latents * 2 * half);
   const chord = new BigInt64Array(latents);
   const section = new BigInt64Array(latents);
   for (let i = 0; i < latents; i++) {
-    const beat = (((i + 0.5) / latentRate) * plan.bpm) / 60;
+    const beat = (((first + i + 0.5) / latentRate) * plan.bpm) / 60;
     const bar = beat / plan.meter;
     const turns = [...BEAT_MULTIPLES.map((m) => m * beat), ...BAR_MULTIPLES.map((m) => m * bar)];
     turns.forEach((turn, k) => {
