@@ -14,7 +14,7 @@ const strategies = [
 it('unpacks stored, fixed and dynamic blocks', () => {
   for (const data of [new Uint8Array(0), Uint8Array.of(7), noise, words, new Uint8Array(100_000)]) {
     for (const strategy of strategies) {
-      for (const level of [0, 1, 9]) {
+      for (const level of [0, 6]) {
         expect(inflate(deflateRawSync(data, { level, strategy }), data.length)).toEqual(data);
       }
     }

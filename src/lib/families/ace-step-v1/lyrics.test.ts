@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { languageIdentifier } from '../../text/langid.ts';
 import { countLanguages } from '../../text/segment.ts';
 import { readTable } from '../../text/table.ts';
@@ -49,22 +49,26 @@ describe('lyrics against the official code', () => {
     expect(share).toBeGreaterThan(0.9);
   });
 
-  it.skipIf(!existsSync(GOLDEN))('gives the golden ids (needs ../shared)', async () => {
-    const golden = JSON.parse(readFileSync(GOLDEN).toString()) as {
-      cases: { intended: string; text: string; ids: number[] }[];
-      forced_language: { lang: string; text: string; ids: number[] }[];
-    };
-    const vocab = readFileSync(VOCAB);
-    const wrong: string[] = [];
-    for (const { text, ids } of golden.cases) {
-      if ((await lyricIds(text, { ...auto, vocab })).join() !== ids.join()) wrong.push(text);
-    }
-    for (const { lang, text, ids } of golden.forced_language) {
-      if ((await explainLyrics(text, { ...auto, vocab, language: lang }))[0]!.ids.join() !== ids.join())
-        wrong.push(text);
-    }
-    expect(wrong).toEqual([]);
-  });
+  it.skipIf(!existsSync(GOLDEN))(
+    'gives the golden ids (needs ../shared)',
+    async () => {
+      const golden = JSON.parse(readFileSync(GOLDEN).toString()) as {
+        cases: { intended: string; text: string; ids: number[] }[];
+        forced_language: { lang: string; text: string; ids: number[] }[];
+      };
+      const vocab = readFileSync(VOCAB);
+      const wrong: string[] = [];
+      for (const { text, ids } of golden.cases) {
+        if ((await lyricIds(text, { ...auto, vocab })).join() !== ids.join()) wrong.push(text);
+      }
+      for (const { lang, text, ids } of golden.forced_language) {
+        if ((await explainLyrics(text, { ...auto, vocab, language: lang }))[0]!.ids.join() !== ids.join())
+          wrong.push(text);
+      }
+      expect(wrong).toEqual([]);
+    },
+    120_000,
+  );
 });
 
 describe('lyrics', () => {
@@ -105,12 +109,17 @@ describe('lyrics', () => {
     }
   });
 
-  it('loads a table when a line needs it, once', async () => {
+  it('loads a table when a line needs it, once, and again after a failure', async () => {
+    vi.resetModules();
+    const fresh = await import('./lyrics.ts');
     const asked: string[] = [];
     const counting = (path: string) => (asked.push(path), asset(path));
-    await explainLyrics('[verse]\nla la\nich auch', { ...auto, language: 'de', asset: counting });
+    await fresh.explainLyrics('[verse]\nla la\nich auch', { ...auto, language: 'de', asset: counting });
     expect(asked).toEqual([]);
-    await explainLyrics('[verse]\nla la\n你好\n再见', { ...auto, asset: counting });
+    const offline = { ...auto, asset: () => Promise.reject(new Error('offline')) };
+    await expect(fresh.explainLyrics('la la', offline)).rejects.toThrow('offline');
+    await fresh.explainLyrics('[verse]\nla la\n你好世界', { ...auto, asset: counting });
+    await fresh.explainLyrics('你好', { ...auto, asset: counting });
     expect(asked).toEqual(['lyrics/langid.bin', 'lyrics/pinyin.bin']);
   });
 

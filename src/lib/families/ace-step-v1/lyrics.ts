@@ -75,8 +75,8 @@ export async function lyricIds(lyrics: string, options: LyricOptions): Promise<n
 export async function explainLyrics(lyrics: string, options: LyricOptions): Promise<LyricLine[]> {
   const chosen =
     options.language === '' || options.language === 'auto' ? null : knownLanguage(options.language);
-  const encode = bpeTokenizer(options.vocab);
-  const tables = tableLoader(options.asset);
+  const encode = encoderOf(options.vocab);
+  const tables = tablesFrom(options.asset);
   const known = new Map<string, LyricLine>(); // choruses come back
   const lines: LyricLine[] = [];
   for (const raw of lyrics.toWellFormed().split('\n')) {
@@ -121,14 +121,26 @@ function knownLanguage(language: string): string {
   );
 }
 
-/** Each table is read and unpacked once per song, and not before a line asks for it. */
-function tableLoader(asset: LyricOptions['asset']): Tables {
-  const loaded = new Map<string, Promise<Table>>();
+const loaded = new Map<string, Promise<Table>>();
+
+/** Tables are the application's, the same for every song: each is read when a line first asks for it, and kept. */
+function tablesFrom(asset: LyricOptions['asset']): Tables {
   return (name) => {
-    const found = loaded.get(name) ?? asset(`lyrics/${name}.bin`).then(readTable);
-    loaded.set(name, found);
-    return found;
+    const found = loaded.get(name);
+    if (found) return found;
+    const table = asset(`lyrics/${name}.bin`).then(readTable);
+    loaded.set(name, table);
+    table.catch(() => loaded.delete(name)); // the caller sees the error; the next call tries again
+    return table;
   };
+}
+
+const encoders = new WeakMap<Uint8Array, (text: string) => number[]>();
+
+function encoderOf(vocab: Uint8Array): (text: string) => number[] {
+  const found = encoders.get(vocab) ?? bpeTokenizer(vocab);
+  encoders.set(vocab, found);
+  return found;
 }
 
 async function detect(line: string, tables: Tables): Promise<string> {
