@@ -86,7 +86,7 @@ test('storage that is full: the song is kept in the tab and can be saved; then t
   const origin = new URL(studio.url).origin;
   await devtools.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: 100_000 });
   await studio.make();
-  await expect(studio.song).toContainText(/memory only/);
+  await expect(studio.song).toContainText(TEXT.song.notKept);
   expect(level(await studio.download())).toBeGreaterThan(0.01);
   await devtools.send('Storage.overrideQuotaForOrigin', { origin });
   await studio.make({ seed: 8 });

@@ -185,8 +185,8 @@ export class Studio {
   }
 
   /** Waits until nothing is being made any more. */
-  async idle(): Promise<void> {
-    await expect(this.cancel).toHaveCount(0, { timeout: SONG_MS });
+  async idle(timeout = SONG_MS): Promise<void> {
+    await expect(this.cancel).toHaveCount(0, { timeout });
   }
 
   /** Makes a song and stays until it stands in the studio. */

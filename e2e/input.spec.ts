@@ -117,25 +117,27 @@ test('half of a character is found before anything is made', async ({ studio }) 
   await studio.make({ seconds: 1 });
 });
 
-for (const [name, prompt] of [
-  ['emoji', '🎷 jazz 👩🏽‍🎤 trio'],
-  ['right-to-left text', 'موسيقى هادئة مع عود'],
-  ['HTML', '<script>document.title="broken"</script><img src=x onerror="alert(1)"><b>jazz</b>'],
-  ['only signs that no word list knows', '¿¡※†'],
-] as const) {
-  test(`${name} in the style makes a song and is shown as it is`, async ({ studio, page }) => {
-    page.on('dialog', (dialog) => expect(dialog.message(), 'no dialog may open').toBe(''));
-    await studio.open();
+const STRANGE = {
+  emoji: '🎷 jazz 👩🏽‍🎤 trio',
+  'right-to-left text': 'موسيقى هادئة مع عود',
+  HTML: '<script>document.title="broken"</script><img src=x onerror="alert(1)"><b>jazz</b>',
+  'only signs that no word list knows': '¿¡※†',
+} as const;
+
+test('any text in the style makes a song and is shown as it is', async ({ studio, page }) => {
+  page.on('dialog', (dialog) => expect(dialog.message(), 'no dialog may open').toBe(''));
+  await studio.open();
+  for (const [name, prompt] of Object.entries(STRANGE)) {
     await studio.make({ prompt, seconds: 1 });
-    await expect(studio.song.getByText(prompt, { exact: true }).first()).toBeVisible();
-    expect(await page.title()).not.toBe('broken');
+    await expect(studio.song.getByText(prompt, { exact: true }).first(), name).toBeVisible();
     await expect(studio.song.locator('script, img[onerror]')).toHaveCount(0);
-    await studio.go('library');
+    expect(await page.title()).not.toBe('broken');
+  }
+  await studio.go('library');
+  for (const prompt of Object.values(STRANGE)) {
     await expect(page.getByRole('main').getByText(prompt, { exact: true }).first()).toBeVisible();
-    await studio.go('studio');
-    await expect(studio.style).toHaveValue(prompt);
-  });
-}
+  }
+});
 
 test('the slider of lengths keeps to the model, whatever is put into it', async ({ studio }) => {
   await studio.open();

@@ -77,7 +77,7 @@ test('a new version waits for the song that is being made, then takes over', asy
   const studio = new Studio(page, copy.url);
   await studio.open();
   await readyOffline(studio);
-  await studio.start({ seconds: 20, preset: 'High' });
+  await studio.start({ seconds: 10 });
   // Another build: any other byte in the worker is a new version to the browser.
   const file = path.join(copy.root, 'sw.js');
   writeFileSync(file, readFileSync(file, 'utf8').replace(/version:(["'`])\w+\1/, 'version:"next"'));

@@ -149,6 +149,7 @@ async function runPlaywright() {
   const report = path.join(scratch, 'playwright.json');
   const { code } = await node(inModules('@playwright', 'test', 'cli.js'), ['test', '--reporter=list,json'], {
     env: { PLAYWRIGHT_JSON_OUTPUT_NAME: report, PLAYWRIGHT_CHROMIUM_EXECUTABLE_PATH: await ensureChromium() },
+    limit: 40 * MINUTE, // a third of that on two quiet cores
   });
   const { expected, unexpected, flaky, skipped } = readReport(report).stats;
   return orFailure(code, { passed: expected + flaky, failed: unexpected, skipped });
