@@ -13,7 +13,7 @@ export const ROOT = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const WINDOWS = process.platform === 'win32';
 const MIN_NODE = [20, 19];
 /** Interpreters for which every pinned wheel exists. */
-const PYTHONS = { min: [3, 11], max: [3, 13] };
+const PYTHONS = { min: [3, 10], max: [3, 13] };
 const REQUIREMENTS = 'export-scripts/requirements.txt';
 
 const at = (...parts) => path.join(ROOT, ...parts);
