@@ -141,6 +141,7 @@ def _config(stored: dict[str, Any]) -> dict[str, Any]:
         "melRange": None,
         "latent": {"shift": 0, "scale": 1},
         "vocoder": "spectrum",
+        "normalise": {"lufs": -16, "peak": 0.89},  # a usual level for players; -1 dB of true peak
         "window": {"latents": 128, "overlap": 8},
         "seconds": {"min": 1, "max": 60, "default": 20},
         "sampling": {

@@ -5,7 +5,7 @@ import type { Shard, SourceFile, SourceTensor } from './convert.ts';
 import { parseRecipe } from './recipe.ts';
 import type { GraphRecipe, RecipeTensor } from './recipe.ts';
 
-const bytesOf = (base64: string): Uint8Array => Uint8Array.from(Buffer.from(base64, 'base64'));
+const bytesOf = (base64: string) => Uint8Array.from(Buffer.from(base64, 'base64'));
 
 interface StoredSource {
   readonly dtype: string;
@@ -16,7 +16,7 @@ interface StoredSource {
 /** A checkpoint file in memory, with a byte before the first tensor so that nothing is aligned by luck. */
 function fileOf(sources: Readonly<Record<string, StoredSource>>): SourceFile {
   const tensors = new Map<string, SourceTensor>();
-  const parts = [Uint8Array.of(0)];
+  const parts: Uint8Array[] = [Uint8Array.of(0)];
   let at = 1;
   for (const [key, { dtype, shape, data }] of Object.entries(sources)) {
     const bytes = bytesOf(data);
