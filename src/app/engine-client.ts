@@ -4,7 +4,6 @@
  * The only file of the page that knows Comlink.
  */
 import { proxy, wrap } from 'comlink';
-import type { Remote } from 'comlink';
 import type { Engine, Result } from '../engine/engine.ts';
 import { asEngineError, EngineError } from '../lib/errors.ts';
 import type { ErrorCode } from '../lib/errors.ts';
@@ -12,18 +11,26 @@ import type { EngineEvent } from '../lib/events.ts';
 import { NO_WISH, type Wish } from '../lib/placement.ts';
 import type { Task } from '../lib/task.ts';
 
-export type RemoteEngine = Pick<
-  Remote<Engine>,
-  | 'probe'
-  | 'models'
-  | 'place'
-  | 'selfCheck'
-  | 'generate'
-  | 'cancel'
-  | 'stopAndKeep'
-  | 'memory'
-  | 'release'
-  | 'offlineUrls'
+/** The engine as it looks from here: every method answers later. */
+type Later<T> = {
+  readonly [K in keyof T]: T[K] extends (...args: infer A) => infer R
+    ? (...args: A) => Promise<Awaited<R>>
+    : never;
+};
+
+export type RemoteEngine = Later<
+  Pick<
+    Engine,
+    | 'probe'
+    | 'models'
+    | 'place'
+    | 'selfCheck'
+    | 'generate'
+    | 'cancel'
+    | 'stopAndKeep'
+    | 'memory'
+    | 'offlineUrls'
+  >
 >;
 
 /** A worker that is on its way up. `died` rejects when the worker itself breaks, and never resolves. */

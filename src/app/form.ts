@@ -3,7 +3,8 @@
  * lane and the waveforms. A song whose form is not known has no sections and is drawn in one colour.
  */
 
-export type Form = 'edge' | 'verse' | 'pre' | 'chorus' | 'bridge' | 'inst';
+export const FORMS = ['edge', 'verse', 'pre', 'chorus', 'bridge', 'inst'] as const;
+export type Form = (typeof FORMS)[number];
 
 export interface Section {
   /** As the planner names it: 'verse', 'chorus' … */
@@ -13,7 +14,7 @@ export interface Section {
   readonly end: number;
 }
 
-const FORMS: Readonly<Record<string, Form>> = {
+const FORM_OF: Readonly<Record<string, Form>> = {
   intro: 'edge',
   outro: 'edge',
   end: 'edge',
@@ -28,7 +29,7 @@ const FORMS: Readonly<Record<string, Form>> = {
   instrumental: 'inst',
 };
 
-export const formOf = (name: string): Form => FORMS[name.toLowerCase()] ?? 'edge';
+export const formOf = (name: string): Form => FORM_OF[name.toLowerCase()] ?? 'edge';
 
 /** Colour family at a moment; 'edge' where nothing is known. */
 export const formAt = (sections: readonly Section[], seconds: number): Form =>

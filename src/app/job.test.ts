@@ -16,6 +16,7 @@ const task: Task = {
   kind: 'text2music',
   model: 'nano',
   prompt: 'jazz',
+  negativePrompt: '',
   lyrics: '',
   language: '',
   seconds: 10,

@@ -4,6 +4,7 @@
  */
 import type { Result } from '../engine/engine.ts';
 import { asEngineError } from '../lib/errors.ts';
+import type { EngineEvent } from '../lib/events.ts';
 import type { Sampling } from '../lib/task.ts';
 import type { Track } from '../storage/library.ts';
 import { Compose, EMPTY_DRAFT, parseDraft, rollSeed } from './compose.svelte.ts';
@@ -22,6 +23,8 @@ import { Shelf } from './shelf.svelte.ts';
 import { TEXT } from './text.ts';
 import { titleOf } from './titles.ts';
 import { Toasts } from './toasts.svelte.ts';
+
+const DOWNLOAD_MS = 100;
 
 export class Studio {
   readonly settings = createSettings();
@@ -43,6 +46,8 @@ export class Studio {
   /** A new version is to take over as soon as no song is being made. */
   #updateWanted = false;
   #abort: AbortController | null = null;
+  /** When the progress of a download was last shown. */
+  #downloadAt = 0;
 
   readonly running: Job | null = $derived(this.jobs.find(({ state }) => state === 'running') ?? null);
   readonly waiting: readonly Job[] = $derived(this.jobs.filter(({ state }) => state === 'waiting'));
@@ -216,6 +221,7 @@ export class Studio {
       const result = await this.#client.generate(
         job.task,
         (event) => {
+          if (event.type === 'download' && !this.#worthShowing(event)) return;
           this.log.event(event);
           this.#act(job.id, event);
         },
@@ -299,6 +305,14 @@ export class Studio {
       text: TEXT.toast.ready(job.title),
       action: { label: TEXT.toast.play, run: () => void this.show(last, true) },
     });
+  }
+
+  /** Bytes from a cache come in hundreds of pieces a second; a bar that moves ten times a second is smooth. */
+  #worthShowing({ loaded, total }: EngineEvent & { readonly type: 'download' }): boolean {
+    const now = performance.now();
+    if (loaded < total && now - this.#downloadAt < DOWNLOAD_MS) return false;
+    this.#downloadAt = now;
+    return true;
   }
 
   #act(id: string, action: JobAction): void {
