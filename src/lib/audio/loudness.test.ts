@@ -1,13 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { amplitude, sine } from '../../../scripts/golden/signals.ts';
-import {
-  highPass,
-  integratedLoudness,
-  momentaryLoudness,
-  normalisingGain,
-  shelf,
-  truePeak,
-} from './loudness.ts';
+import { highPass, integratedLoudness, normalisingGain, shelf, truePeak } from './loudness.ts';
 import type { Pcm } from './pcm.ts';
 
 /** Stereo 1 kHz tones one after the other: [dBFS, seconds]. */
@@ -83,13 +76,6 @@ describe('integratedLoudness', () => {
     expect(integratedLoudness({ channels: [new Float32Array(48000)], sampleRate: 48000 })).toBeNull();
     expect(integratedLoudness({ channels: [], sampleRate: 48000 })).toBeNull();
     expect(integratedLoudness(tones(48000, [-23, 0.2]))).toBeCloseTo(-23, 0); // shorter than a block
-  });
-
-  it('momentary loudness follows the sound in steps of 100 ms', () => {
-    const momentary = momentaryLoudness(tones(48000, [-40, 1], [-20, 1]));
-    expect(momentary.length).toBe(17);
-    expect(momentary[0]).toBeCloseTo(-40, 0);
-    expect(momentary[16]).toBeCloseTo(-20, 1);
   });
 });
 

@@ -23,11 +23,6 @@ export function integratedLoudness(pcm: Pcm): number | null {
   return lufs(mean(audible.filter((power) => lufs(power) > gate)));
 }
 
-/** Momentary loudness, LUFS, of the 400 ms that end at each 100 ms; -Infinity for silence. */
-export function momentaryLoudness(pcm: Pcm): Float32Array {
-  return Float32Array.from(blockPowers(pcm), lufs);
-}
-
 /** Highest value between samples too, dBTP; -Infinity for silence. */
 export function truePeak({ channels, sampleRate }: Pcm): number {
   let peak = 0;

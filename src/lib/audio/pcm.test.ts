@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { maxError } from '../../../scripts/golden/read.ts';
 import { noise, sine } from '../../../scripts/golden/signals.ts';
-import { crossfade, fade, peaksOf, secondsOf, toStereo, trim } from './pcm.ts';
+import { peaksOf, toStereo } from './pcm.ts';
 
 const one = (...values: number[]) => Float32Array.from(values);
 
@@ -44,36 +44,5 @@ describe('peaksOf', () => {
   it('knows the root mean square of a sine at every level', () => {
     const { levels } = peaksOf({ channels: [sine(10, 1000, 48000, 0.8)], sampleRate: 48000 });
     for (const { rms } of levels) expect(rms[1]).toBeCloseTo(0.8 * Math.SQRT1_2, 2);
-  });
-});
-
-describe('trim, fade and crossfade', () => {
-  const pcm = { channels: [new Float32Array(1000).fill(1)], sampleRate: 1000 };
-
-  it('trim copies, and stops at the ends', () => {
-    expect(secondsOf(trim(pcm, 0.2, 0.7))).toBe(0.5);
-    expect(secondsOf(trim(pcm, -1, 9))).toBe(1);
-    expect(secondsOf(trim(pcm, 0.7, 0.2))).toBe(0);
-    expect(trim(pcm, 0, 1).channels[0]!.buffer).not.toBe(pcm.channels[0]!.buffer);
-  });
-
-  it('fade rises and falls evenly and leaves the rest and the source', () => {
-    const [out] = fade(pcm, 0.1, 0.2).channels;
-    expect(out![0]).toBeLessThan(0.01);
-    expect(out![99]).toBeGreaterThan(0.99);
-    for (let n = 1; n < 100; n++) expect(out![n]).toBeGreaterThan(out![n - 1]!);
-    for (let n = 801; n < 1000; n++) expect(out![n]).toBeLessThan(out![n - 1]!);
-    expect(out!.subarray(100, 800)).toEqual(pcm.channels[0]!.subarray(100, 800));
-    expect(pcm.channels[0]![0]).toBe(1);
-  });
-
-  it('crossfade keeps the power of unlike sounds and the length', () => {
-    const [a, b] = [noise(48000, 1), noise(48000, 2)].map((x) => ({ channels: [x], sampleRate: 48000 }));
-    const [out] = crossfade(a!, b!, 0.5).channels;
-    expect(out!.length).toBe(72000);
-    expect(maxError(out!.subarray(0, 24000), a!.channels[0]!.subarray(0, 24000))).toBe(0);
-    const power = (x: Float32Array): number => x.reduce((sum, v) => sum + v * v, 0) / x.length;
-    expect(power(out!.subarray(30000, 42000)) / power(a!.channels[0]!)).toBeCloseTo(1, 1);
-    expect(() => crossfade(a!, { channels: [noise(9, 1)], sampleRate: 44100 }, 0.1)).toThrow(/44100 Hz/);
   });
 });

@@ -1,6 +1,6 @@
 /** The packed tables of public/data/lyrics: named arrays and a little JSON, deflated. Written by export-scripts/tables/pack.py. */
+import { inflateSync } from 'fflate';
 import { EngineError } from '../errors.ts';
-import { inflate } from './inflate.ts';
 import { decodeUtf8 } from './utf8.ts';
 
 export interface Table {
@@ -23,7 +23,7 @@ export function readTable(bytes: Uint8Array): Table {
   if (bytes.length < 8 || view.getUint32(0, true) !== MAGIC) {
     throw new EngineError('integrity', 'A language table is not of this version. Reload the application.');
   }
-  const body = inflate(bytes.subarray(8), view.getUint32(4, true));
+  const body = unpacked(bytes.subarray(8), view.getUint32(4, true));
   const headerBytes = new DataView(body.buffer).getUint32(0, true);
   const header = JSON.parse(decodeUtf8(body.subarray(4, 4 + headerBytes))) as {
     meta: Record<string, unknown>;
@@ -47,4 +47,15 @@ export function readTable(bytes: Uint8Array): Table {
       return decodeUtf8(body.subarray(from, from + bytes));
     },
   };
+}
+
+/** Exactly `size` bytes, or an error: damaged data may also end early without one of the unpacker's own. */
+function unpacked(bytes: Uint8Array, size: number): Uint8Array {
+  try {
+    const body = inflateSync(bytes);
+    if (body.length === size) return body;
+  } catch {
+    // What the unpacker says of the bytes would not help anyone.
+  }
+  throw new EngineError('integrity', 'A language table is damaged. Reload the application.');
 }
