@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { maxError } from '../../../scripts/golden/read.ts';
 import { noise, sine } from '../../../scripts/golden/signals.ts';
 import { peaksOf, toStereo } from './pcm.ts';
 
