@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { amplitude, sine } from '../../../scripts/golden/signals.ts';
-import { highPass, integratedLoudness, normalisingGain, shelf, truePeak } from './loudness.ts';
+import { highPass, integratedLoudness, shelf, truePeak } from './loudness.ts';
 import type { Pcm } from './pcm.ts';
 
 /** Stereo 1 kHz tones one after the other: [dBFS, seconds]. */
@@ -101,21 +101,5 @@ describe('truePeak', () => {
 
   it('silence has none', () => {
     expect(truePeak({ channels: [new Float32Array(100)], sampleRate: 48000 })).toBe(-Infinity);
-  });
-});
-
-describe('normalisingGain', () => {
-  const scaled = ({ channels, sampleRate }: Pcm, gain: number): Pcm => ({
-    channels: channels.map((samples) => samples.map((x) => x * gain)),
-    sampleRate,
-  });
-
-  it('reaches the target where the peak allows it and stops at the ceiling where not', () => {
-    const quiet = tones(48000, [-30, 3]);
-    const moderate = scaled(quiet, normalisingGain(quiet, -14));
-    expect(integratedLoudness(moderate)).toBeCloseTo(-14, 1);
-    const loud = scaled(quiet, normalisingGain(quiet, 0, -1));
-    expect(truePeak(loud)).toBeCloseTo(-1, 1);
-    expect(normalisingGain({ channels: [new Float32Array(48000)], sampleRate: 48000 }, -14)).toBe(1);
   });
 });

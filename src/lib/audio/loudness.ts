@@ -37,16 +37,6 @@ export function truePeak({ channels, sampleRate }: Pcm): number {
   return 20 * Math.log10(peak);
 }
 
-/**
- * The gain (a factor) that brings a sound to `target` LUFS, or as near as its true peak may go without passing
- * `ceiling` dBTP. Silence keeps gain 1.
- */
-export function normalisingGain(pcm: Pcm, target: number, ceiling = -1): number {
-  const loudness = integratedLoudness(pcm);
-  if (loudness === null) return 1;
-  return 10 ** (Math.min(target - loudness, ceiling - truePeak(pcm)) / 20);
-}
-
 const lufs = (power: number): number => OFFSET + 10 * Math.log10(power);
 const mean = (values: readonly number[]): number => values.reduce((sum, x) => sum + x, 0) / values.length;
 

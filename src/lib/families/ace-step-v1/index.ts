@@ -3,7 +3,7 @@
  * nano and the 3.5B model run these same lines; what differs is in their configs. SPEC numbers are sections of the
  * specification that this follows; departures from it are noted where they are made.
  */
-import { normalisingGain } from '../../audio/loudness.ts';
+import { normalised } from '../../audio/limiter.ts';
 import { secondsOf, type Pcm } from '../../audio/pcm.ts';
 import { denoise, type Segment } from '../../diffusion/denoise.ts';
 import { branchesOf, editGuided, guided, type Branch, type Predict } from '../../diffusion/guidance.ts';
@@ -308,14 +308,10 @@ async function decode(
     const song: Tensor = float32(part, [1, channels, rows, size / (channels * rows)]);
     const report = (piece: AudioPiece): void => model.report({ type: 'audio', index, ...piece });
     const pcm = await decodeLatents(song, model, report, { recorded });
-    made.push({ pcm: normalised(pcm, model.config), latents: song, seed });
+    // The pieces that played while decoding were as the model made them.
+    const { normalise } = model.config;
+    const finished = normalise ? normalised(pcm, normalise.lufs, normalise.peak) : pcm;
+    made.push({ pcm: finished, latents: song, seed });
   }
   return made;
-}
-
-/** At the loudness that the config asks for. The pieces that played while decoding were as the model made them. */
-function normalised(pcm: Pcm, { normalise }: AceStepConfig): Pcm {
-  if (!normalise) return pcm;
-  const gain = normalisingGain(pcm, normalise.lufs, 20 * Math.log10(normalise.peak));
-  return { ...pcm, channels: pcm.channels.map((samples) => samples.map((sample) => sample * gain)) };
 }
