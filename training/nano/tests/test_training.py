@@ -53,7 +53,7 @@ def test_denoiser_resumes_and_becomes_a_checkpoint(toy: Path) -> None:
     run("train_denoiser.py", *options, "--steps", "2")
     first = torch.load(out)
     assert first["step"] == 2
-    text = run("-m", "torch.distributed.run", "--nproc-per-node", "2", "train_denoiser.py", *options, "--steps", "3")
+    text = run("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "train_denoiser.py", *options, "--steps", "3")
     second = torch.load(out)
     assert "from step 2" in text
     assert second["step"] == 3 and len(second["history"]) == 2 and second["used"] > first["used"]
