@@ -23,9 +23,9 @@ import model
 import vocoder
 from prepare import CODEC_FILE
 
-# Guidance in the middle half of the steps alone gives the same gates as in all of them, at three quarters of the cost.
+# Guidance in all steps: in the middle half alone it costs three quarters and gives less harmony (key .45 against .525).
 # The schedule's shift is in effect once: its second use moves the end points only.
-SAMPLING = {"solver": "euler", "steps": 16, "shift": 3.0, "guidance": 2.0, "guidanceInterval": 0.5}
+SAMPLING = {"solver": "euler", "steps": 16, "shift": 3.0, "guidance": 2.0, "guidanceInterval": 1.0}
 
 
 def graphs(config: model.Config) -> dict[str, nn.Module]:
