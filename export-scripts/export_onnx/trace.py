@@ -41,6 +41,10 @@ ONNX_TYPES = {
 NUMPY_TYPES = {torch.float32: np.float32, torch.float16: np.float16, torch.int64: np.int64, torch.bool: np.bool_}
 
 
+class TraceError(Exception):
+    """The module does what a graph cannot say, or what has no handler yet; the message names it and the way out."""
+
+
 @dataclass(frozen=True)
 class Dim:
     """A size that varies at run time: times * symbol + plus. Written as `8 * T` or `2 * M - 1`."""
@@ -173,7 +177,7 @@ class Tracer(TorchFunctionMode):
     def name_of(self, tensor: Tensor) -> str:
         name = self.names.get(id(tensor))
         if name is None:
-            raise NotImplementedError(
+            raise TraceError(
                 f"a tensor of shape {tuple(tensor.shape)} was made inside forward(); make it a buffer of the module"
             )
         return name
@@ -216,7 +220,7 @@ class Tracer(TorchFunctionMode):
         """An int64 (1,) value that equals a dynamic size, read from the shape of a graph input."""
         dim = self.dim_of(size)
         if dim is None or dim.symbol not in self.symbol_at:
-            raise NotImplementedError(f"cannot express the size {size} by one dimension of an input")
+            raise TraceError(f"cannot express the size {size} by one dimension of an input")
         name, axis = self.symbol_at[dim.symbol]
         value = self.node("Shape", name, start=axis, end=axis + 1)
         if dim.times != 1:
@@ -261,7 +265,7 @@ class Tracer(TorchFunctionMode):
             return result  # a shape, a type, a number
         handler = HANDLERS.get(key)
         if handler is None:
-            raise NotImplementedError(f"no ONNX handler for torch function {key!r}; add one to HANDLERS in trace.py")
+            raise TraceError(f"no ONNX handler for torch function {key!r}; add one to HANDLERS in trace.py")
         written = handler(self, result, *args, **kwargs)
         for tensor, name in zip(results, (written,) if isinstance(written, str) else written, strict=True):
             self.bind(tensor, name)
@@ -289,7 +293,7 @@ class Tracer(TorchFunctionMode):
         for node in nodes:
             tied = self.transposed.intersection(node.input) if node.op_type != "MatMul" else set()
             if tied:
-                raise NotImplementedError(
+                raise TraceError(
                     f"{tied.pop()} is used by a linear layer and by {node.op_type}: it has one layout only"
                 )
         return Traced(
@@ -463,7 +467,7 @@ def _permute(t: Tracer, out: Tensor, x: Tensor, *dims: Any) -> str:
 @handles("get")  # the property .T or .mT; other properties make no tensor
 def _property(t: Tracer, out: Tensor, x: Tensor) -> str:
     if tuple(out.shape) != (*x.shape[:-2], x.shape[-1], x.shape[-2]):
-        raise NotImplementedError("only the tensor properties .T of a matrix and .mT can be traced")
+        raise TraceError("only the tensor properties .T of a matrix and .mT can be traced")
     return _transpose(t, out, x, -1, -2)
 
 
@@ -486,7 +490,7 @@ def _getitem(t: Tracer, out: Tensor, x: Tensor, key: Any) -> str:
         if k is None:
             continue
         if isinstance(k, Tensor):
-            raise NotImplementedError("indexing by a tensor cannot be traced; use index_select or F.embedding")
+            raise TraceError("indexing by a tensor cannot be traced; use index_select or F.embedding")
         start, stop, step = (k, k + 1 or None, 1) if isinstance(k, int) else (k.start or 0, k.stop, k.step or 1)
         if start != 0 or stop is not None or step != 1:
             end = t.ints([np.iinfo(np.int64).max]) if stop is None else t.index(stop)
@@ -544,7 +548,7 @@ def _pad(
 @handles("interpolate")
 def _interpolate(t: Tracer, out: Tensor, x: Tensor, scale_factor: float = 1, mode: str = "nearest", **_: Any) -> str:
     if mode != "nearest":
-        raise NotImplementedError(f"interpolate mode {mode!r} cannot be traced; use 'nearest'")
+        raise TraceError(f"interpolate mode {mode!r} cannot be traced; use 'nearest'")
     scales = t.constant(np.array([1.0, 1.0] + [float(scale_factor)] * (x.dim() - 2), np.float32))
     return t.node(
         "Resize",
@@ -568,7 +572,7 @@ def _linear(t: Tracer, out: Tensor, x: Tensor, weight: Tensor, bias: Tensor | No
     """MatMul with the weight stored (in, out), as MatMul wants it: see Traced.transposed."""
     name = t.name_of(weight)
     if name not in t.weights:
-        raise NotImplementedError("the weight of a linear layer must be a parameter")
+        raise TraceError("the weight of a linear layer must be a parameter")
     t.transposed.add(name)
     y = t.node("MatMul", t.name_of(x), name)
     return y if bias is None else t.node("Add", y, t.name_of(bias))

@@ -12,7 +12,7 @@ from onnx import helper
 from torch import Tensor, nn
 
 from export_onnx.families.ace_step_v1.layers import linear_attention
-from export_onnx.trace import IR_VERSION, OPSET_RMS, Dim, Traced, trace
+from export_onnx.trace import IR_VERSION, OPSET_RMS, Dim, Traced, TraceError, trace
 
 
 def run(traced: Traced, feeds: Mapping[str, Tensor], weights: Mapping[str, Tensor] | None = None) -> list[np.ndarray]:
@@ -128,5 +128,5 @@ def test_dimensions_are_named_in_the_graph() -> None:
     ],
 )
 def test_what_cannot_be_traced_is_named(function, message: str) -> None:
-    with pytest.raises(NotImplementedError, match=message):
+    with pytest.raises(TraceError, match=message):
         trace(Calls(function), {"x": X}, {}, ["y"])

@@ -1,16 +1,13 @@
 /** The embedded model from a task to sound, in Node on WebAssembly: host, family, planner, codec and graphs together. */
-import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { latentsPath, openNodeModel, ROOT } from '../../scripts/lib/node-host.ts';
+import { latentsPath, openNodeModel } from '../../scripts/lib/node-host.ts';
 import type { NodeModel } from '../../scripts/lib/node-host.ts';
 import type { EngineEvent } from '../lib/events.ts';
 import type { Made } from '../lib/family.ts';
 import { audioFile, factsOf, latentsFile, readAudio, readLatents } from './songs.ts';
-
-const NANO = new URL('public/models/nano/manifest.json', ROOT);
 
 /** A latent frame is 4096 samples of 44.1 kHz. */
 const FRAME_SECONDS = 4096 / 44100;
@@ -19,7 +16,7 @@ const TASK = { prompt: 'lo-fi hip hop, rhodes, 84 bpm, D minor', seconds: 2, see
 
 const ignore = (): void => undefined;
 
-describe.skipIf(!existsSync(NANO))('nano, which must be in public/models/nano', () => {
+describe('nano', () => {
   let model: NodeModel;
   let folder: string;
   beforeAll(async () => {

@@ -23,7 +23,7 @@ describe('mel', () => {
     expect(area).toBeCloseTo(1, 3);
   });
 
-  it.skipIf(!hasGolden)('equals the official log-mel (reference material absent: skipped)', () => {
+  it.skipIf(!hasGolden)('equals the official log-mel (needs ../shared)', () => {
     const file = goldenTensors('modules/mel.safetensors');
     for (const c of [0, 1]) {
       const mel = logMel(row(need(file, 'in.audio'), c).data);

@@ -10,7 +10,7 @@ describe('resample', () => {
   });
 
   it.skipIf(!hasGolden).each(['16000_44100', '22050_44100', '44100_48000', '48000_44100'])(
-    '%s equals the official resampler (reference material absent: skipped)',
+    '%s equals the official resampler (needs ../shared)',
     (name) => {
       const file = goldenTensors('modules/resample.safetensors');
       const [from, to] = name.split('_').map(Number);
