@@ -8,6 +8,8 @@
       Graphs without weights and the recipes to build them, in every precision; without a checkpoint for the 3.5B model.
   python -m export_onnx convert CHECKPOINT OUT --precision P [--recipes FOLDER]
       Carries recipes out: the same bytes as the application's converter.
+  python -m export_onnx restore PACK CHECKPOINT
+      nano's pack back into the checkpoint folder it was exported from, to train on from it.
 
 export takes seconds for small networks. For the 3.5B model it needs the memory of its largest graph in float32
 (about 9 GB for the errors; --no-errors needs 2 GB).
@@ -61,6 +63,10 @@ def main() -> int:
     p.add_argument("out", type=Path)
     p.add_argument("--precision", choices=list(PRECISIONS), required=True)
     p.add_argument("--recipes", type=Path, help="default: the 3.5B model's, or made for this checkpoint's sizes")
+
+    p = commands_of.add_parser("restore", help="nano's pack -> checkpoint folder")
+    p.add_argument("folder", type=Path)
+    p.add_argument("out", type=Path)
 
     arguments = vars(parser.parse_args())
     try:

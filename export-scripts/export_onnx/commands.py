@@ -1,4 +1,4 @@
-"""What the four commands do."""
+"""What the commands do."""
 
 import dataclasses
 import json
@@ -8,10 +8,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
+from safetensors.numpy import save_file
 
 from .convert import convert as write_weights
-from .families import ace_step_v1, open_pack
+from .convert import decode
+from .families import ace_step_v1, nano, open_pack
 from .manifest import NAME, copy_file, file_ref, graph_entry, manifest, variant_entry, write_json
 from .measure import measure
 from .pack import Checkpoint, Graph, Pack, check
@@ -129,6 +132,20 @@ def convert(checkpoint: Path, out: Path, precision: str, recipes: Path | None) -
         print(f"{graph.name:18s} {chosen:6s} {sum(w['bytes'] for w in entry['weights']) / 1e6:8.1f} MB", flush=True)
     listed["files"] |= {name: copy_file(checkpoint / path, out) for name, path in pack.files.items()}
     write_json(out / NAME, listed)
+    return 0
+
+
+def restore(folder: Path, out: Path) -> int:
+    stored = json.loads((folder / nano.SIZES).read_text())
+    weights: dict[str, np.ndarray] = {}
+    for graph in nano.graphs(stored):
+        recipe = make_variant(graph, "fp16", shared=True).recipe
+        weights |= {name: values.astype(np.float16) for name, values in decode(recipe, folder).items()}
+    out.mkdir(parents=True, exist_ok=True)
+    for name in (nano.SIZES, nano.TOKENIZER):
+        shutil.copyfile(folder / name, out / name)
+    save_file({name: np.ascontiguousarray(values) for name, values in weights.items()}, out / nano.WEIGHTS)
+    print(f"{out}: {sum(values.size for values in weights.values()) / 1e6:.2f} M parameters")
     return 0
 
 

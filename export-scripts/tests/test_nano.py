@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from safetensors.numpy import load_file
 
 from export_onnx import commands
 from export_onnx.families import nano, open_pack
@@ -48,6 +50,14 @@ def test_both_precisions_read_one_copy_of_the_weights(pack: Path) -> None:
         assert [w["sha256"] for w in fp16["weights"]] == [w["sha256"] for w in fp32["weights"]]
         assert all(w["widen"] == "fp16" for w in fp32["weights"]) and not any("widen" in w for w in fp16["weights"])
         assert fp32["needs"]["memoryBytes"] == 2 * fp16["needs"]["memoryBytes"]
+
+
+def test_a_pack_becomes_the_checkpoint_it_came_from(checkpoint: Path, pack: Path, tmp_path: Path) -> None:
+    assert commands.restore(pack, tmp_path) == 0
+    assert {p.name for p in tmp_path.iterdir()} == {p.name for p in checkpoint.iterdir()}
+    before, after = (load_file(folder / nano.WEIGHTS) for folder in (checkpoint, tmp_path))
+    assert before.keys() == after.keys()
+    assert all(np.array_equal(before[key], after[key]) for key in before)
 
 
 def test_the_manifest_names_the_graphs_as_the_contract_does(pack: Path) -> None:

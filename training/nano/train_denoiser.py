@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.distributed as dist
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from captions import WORDS
@@ -145,6 +146,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, required=True)
+    parser.add_argument("--init", type=Path, help="checkpoint folder to begin with; the optimiser starts anew")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=16, help="crops of 12 s a batch; longer crops are fewer")
@@ -176,6 +178,9 @@ def main() -> None:
     adam = torch.optim.AdamW(
         [p for n, p in named if not is_matrix(n, p)], lr=ADAM_RATE, betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY
     )
+    if args.init and not args.out.exists():
+        weights = load_file(args.init / "model.safetensors")
+        net.load_state_dict({name: weights[name].float() for name in net.state_dict()})
     average = Nano(net.config).to(device)
     average.load_state_dict(net.state_dict())
     average.requires_grad_(False).eval()

@@ -19,6 +19,7 @@ from .ace_step_v1 import tables
 LAYOUT = 'config.json with "model": "nano"'
 TRAINING = Path(__file__).resolve().parents[3] / "training" / "nano"
 WEIGHTS = "model.safetensors"
+SIZES, TOKENIZER = "config.json", "tokenizer.json"  # a pack keeps both, so that it can become a checkpoint again
 PRECISIONS = ("fp16", "fp32")
 BINS = 1025
 
@@ -50,15 +51,12 @@ OUTPUTS: dict[str, tuple[str, ...]] = {
 
 
 def recognises(folder: Path) -> bool:
-    path = folder / "config.json"
+    path = folder / SIZES
     return path.exists() and json.loads(path.read_text()).get("model") == "nano"
 
 
 def pack(folder: Path) -> Pack:
-    stored = json.loads((folder / "config.json").read_text())
-    training = _import("checkpoint")
-    config = training.model.Config(**{name: stored[name] for name in training.model.Config.__dataclass_fields__})
-    examples = _examples(stored)
+    stored = json.loads((folder / SIZES).read_text())
     return Pack(
         id="nano",
         family="ace-step-v1",
@@ -68,16 +66,24 @@ def pack(folder: Path) -> Pack:
         repo="training/nano",
         revision=hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:12],
         config=_config(stored),
-        files={"tokenizer": "tokenizer.json"},
+        files={"tokenizer": TOKENIZER, "sizes": SIZES},
         shared=True,
-        graphs=tuple(
-            Graph(
-                name=name, file=WEIGHTS, build=partial(_build, partial(training.graphs, config), name),
-                example=examples[name], dynamic=AXES[name], outputs=OUTPUTS[name], precisions=PRECISIONS,
-                keep=OUTPUTS[name] if name == "cross_kv" else (),
-            )
-            for name in AXES
-        ),
+        graphs=graphs(stored),
+    )
+
+
+def graphs(stored: dict[str, Any]) -> tuple[Graph, ...]:
+    """The graphs of a checkpoint with these sizes."""
+    training = _import("checkpoint")
+    config = training.model.Config(**{name: stored[name] for name in training.model.Config.__dataclass_fields__})
+    examples = _examples(stored)
+    return tuple(
+        Graph(
+            name=name, file=WEIGHTS, build=partial(_build, partial(training.graphs, config), name),
+            example=examples[name], dynamic=AXES[name], outputs=OUTPUTS[name], precisions=PRECISIONS,
+            keep=OUTPUTS[name] if name == "cross_kv" else (),
+        )
+        for name in AXES
     )  # fmt: skip
 
 
