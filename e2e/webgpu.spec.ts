@@ -29,7 +29,7 @@ async function choose(studio: Studio, provider: 'wasm' | 'webgpu'): Promise<void
 async function setSteps(studio: Studio, steps: number): Promise<void> {
   const { page, compose } = studio;
   await compose.getByRole('button', { name: TEXT.generate.advanced(0) }).click();
-  await page.getByLabel(TEXT.advanced.value(TEXT.fields['steps']!.label)).fill(String(steps));
+  await page.getByLabel(TEXT.advanced.value(TEXT.fields.steps.label)).fill(String(steps));
   await page.getByRole('button', { name: TEXT.advanced.close }).click();
 }
 

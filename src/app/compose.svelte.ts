@@ -2,6 +2,7 @@
 import type { Sampling, Task, TaskLimits } from '../lib/task.ts';
 import { checkTask } from '../lib/task.ts';
 import { asEngineError } from '../lib/errors.ts';
+import { amount } from './format.ts';
 import { differs, fieldsFor, presetSampling } from './fields.ts';
 import { readScore, writeScore, type ScoreField } from './score.ts';
 import type { Keep } from './settings.svelte.ts';
@@ -165,8 +166,7 @@ export class Compose {
     const name = which === 'prompt' ? TEXT.compose.style : TEXT.compose.lyrics;
     const field = which === 'prompt' ? 'style' : 'lyrics';
     if (value.length > limit) {
-      const [length, most] = [value.length.toLocaleString('en'), limit.toLocaleString('en')];
-      return { field, message: TEXT.problems.tooLong(name, length, most) };
+      return { field, message: TEXT.problems.tooLong(name, amount(value.length), amount(limit)) };
     }
     if (!value.isWellFormed()) {
       return { field, message: TEXT.problems.surrogate(name, loneSurrogate(value) + 1) };

@@ -1,4 +1,13 @@
-/** How numbers are written: tabular, with units, never more exact than they are known. */
+/** How numbers are written: tabular, with units, as the language does, never more exact than they are known. */
+import { LOCALE } from './text.ts';
+
+/** A whole number or one with at most `digits` decimals, with the language's separators: 10,000. */
+export const amount = (value: number, digits = 0): string =>
+  value.toLocaleString(LOCALE, { maximumFractionDigits: digits });
+
+/** With exactly so many decimals: "0.4", "0,4". */
+const fixed = (value: number, digits: number): string =>
+  value.toLocaleString(LOCALE, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 /** 152 -> "2:32"; 33.64 with tenths -> "0:33.6". Not a number -> "0:00". */
 export function clock(seconds: number, digits: 0 | 1 = 0): string {
@@ -14,23 +23,30 @@ export const length = (seconds: number): string => clock(Math.round(seconds));
 
 /** Duration of work: "0.4 s", "12 s", "2:05". */
 export function took(seconds: number): string {
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 10) return `${fixed(seconds, 1)} s`;
   return seconds < 60 ? `${Math.round(seconds)} s` : clock(Math.round(seconds));
 }
 
-const UNITS = ['bytes', 'kB', 'MB', 'GB', 'TB'] as const;
+const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'] as const;
 
 /** Decimal units, as disks are sold: 38_000_000 -> "38 MB". */
 export function size(bytes: number): string {
-  if (!Number.isFinite(bytes) || bytes <= 0) return '0 bytes';
-  const power = Math.min(UNITS.length - 1, Math.floor(Math.log10(bytes) / 3));
-  const value = bytes / 1000 ** power;
-  return `${power > 1 && value < 10 ? value.toFixed(1) : Math.round(value)} ${UNITS[power]}`;
+  const known = Number.isFinite(bytes) && bytes > 0 ? bytes : 0;
+  const power = Math.max(0, Math.min(UNITS.length - 1, Math.floor(Math.log10(known) / 3)));
+  const value = known / 1000 ** power;
+  const digits = power > 1 && value < 10 ? 1 : 0;
+  return value.toLocaleString(LOCALE, {
+    style: 'unit',
+    unit: UNITS[power],
+    unitDisplay: power === 0 ? 'long' : 'short',
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
 }
 
 /** A list in words; the language decides about commas and "and". */
 export const listed = (items: readonly string[]): string =>
-  new Intl.ListFormat('en', { style: 'long', type: 'conjunction' }).format(items);
+  new Intl.ListFormat(LOCALE, { style: 'long', type: 'conjunction' }).format(items);
 
 const DAY_MS = 86_400_000;
 
@@ -39,10 +55,10 @@ export function day(time: number, now: number, words: { today: string; yesterday
   const date = new Date(time);
   const midnight = new Date(now).setHours(0, 0, 0, 0);
   if (time >= midnight)
-    return `${words.today} ${date.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' })}`;
+    return `${words.today} ${date.toLocaleTimeString(LOCALE, { hour: '2-digit', minute: '2-digit' })}`;
   if (time >= midnight - DAY_MS) return words.yesterday;
   const sameYear = date.getFullYear() === new Date(now).getFullYear();
-  return date.toLocaleDateString('en-GB', {
+  return date.toLocaleDateString(LOCALE, {
     day: 'numeric',
     month: 'short',
     ...(sameYear ? {} : { year: 'numeric' }),

@@ -1,5 +1,4 @@
 import { mount } from 'svelte';
-import App from './App.svelte';
 import './css/tokens.css';
 import './css/base.css';
 import './css/shell.css';
@@ -7,10 +6,15 @@ import './css/studio.css';
 import './css/pages.css';
 import './css/overlays.css';
 import './css/narrow.css';
+import { chooseLanguage, useLanguage } from './language.ts';
 import { applyTheme, createSettings } from './settings.svelte.ts';
 
 const target = document.getElementById('app');
 if (!target) throw new Error('index.html has no #app');
+const { theme, language } = createSettings().current;
 // Before the first paint of the app, so that a chosen theme does not flash the other one.
-applyTheme(createSettings().current.theme);
+applyTheme(theme);
+// Before anything of the app is read: its modules take their words when they are loaded.
+await useLanguage(chooseLanguage(language, navigator.languages));
+const { default: App } = await import('./App.svelte');
 mount(App, { target });

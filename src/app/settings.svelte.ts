@@ -1,17 +1,26 @@
 /** What the user has set about the app itself: one key in localStorage, read once, written when it changes. */
+import { isLanguage, type LanguageId } from './language.ts';
 import { NO_WISH, type Wish } from '../lib/placement.ts';
 
 export type Theme = 'system' | 'light' | 'dark' | 'contrast';
 
 export interface Settings {
   readonly theme: Theme;
+  /** 'auto': as the browser says. */
+  readonly language: LanguageId | 'auto';
   /** Single keys as shortcuts; those with Ctrl always work (WCAG 2.1.4). */
   readonly singleKeys: boolean;
   readonly volume: number;
   readonly wish: Wish;
 }
 
-const DEFAULTS: Settings = { theme: 'system', singleKeys: true, volume: 0.8, wish: NO_WISH };
+const DEFAULTS: Settings = {
+  theme: 'system',
+  language: 'auto',
+  singleKeys: true,
+  volume: 0.8,
+  wish: NO_WISH,
+};
 const THEMES: readonly Theme[] = ['system', 'light', 'dark', 'contrast'];
 
 export class Keep<T extends object> {
@@ -34,8 +43,9 @@ export class Keep<T extends object> {
 }
 
 export const createSettings = (): Keep<Settings> =>
-  new Keep('cadenza.settings', DEFAULTS, ({ theme, singleKeys, volume, wish }) => ({
+  new Keep('cadenza.settings', DEFAULTS, ({ theme, language, singleKeys, volume, wish }) => ({
     ...(THEMES.includes(theme as Theme) && { theme: theme as Theme }), // membership was just checked
+    ...((language === 'auto' || isLanguage(language)) && { language }),
     ...(typeof singleKeys === 'boolean' && { singleKeys }),
     ...(typeof volume === 'number' && volume >= 0 && volume <= 1 && { volume }),
     ...(isRecord(wish) && { wish: parseWish(wish) }),

@@ -1,15 +1,16 @@
 /**
- * Every word of the interface, in one table, so that a language is one more table of this shape.
- * No sentence is glued from parts outside of it: what varies is an argument, what counts goes through `plural`.
+ * Every word of the interface, in English. The other languages (words/) are tables of the same type, so a word that
+ * one of them lacks is a type error. No sentence is glued from parts outside of a table: what varies is an argument,
+ * what counts goes through `plural`.
  */
 import type { ErrorCode } from '../lib/errors.ts';
 import type { Stage } from '../lib/events.ts';
+import { pluralIn } from './plural.ts';
 
-const rules = new Intl.PluralRules('en');
-const plural = (n: number, one: string, other: string): string =>
-  (rules.select(n) === 'one' ? one : other).replace('#', n.toLocaleString('en'));
+const count = pluralIn('en-GB');
+const plural = (n: number, one: string, other: string): string => count(n, { one, other });
 
-export const TEXT = {
+const EN = {
   app: {
     name: 'Cadenza',
     skip: 'Skip to content',
@@ -155,7 +156,7 @@ export const TEXT = {
     'erg.tag': { label: 'Tags', hint: 'Steadier style' },
     'erg.lyric': { label: 'Lyrics', hint: 'Clearer words, sometimes stiffer' },
     'erg.diffusion': { label: 'Diffusion', hint: 'Cleaner mix' },
-  } as Readonly<Record<string, { label: string; hint: string; options?: Readonly<Record<string, string>> }>>,
+  },
   /** Sections as planners and lyrics name them. An unknown one is shown by its own name. */
   sections: {
     intro: 'Intro',
@@ -165,7 +166,7 @@ export const TEXT = {
     break: 'Break',
     solo: 'Solo',
     outro: 'Outro',
-  } as Readonly<Record<string, string>>,
+  },
   views: {
     label: 'Studio view',
     compose: 'Compose',
@@ -493,6 +494,32 @@ export const TEXT = {
       },
     ],
   },
-} as const;
+};
 
-export type Text = typeof TEXT;
+export type Words = typeof EN;
+
+/** The words in use. They are settled before the app is loaded and stay the same as long as the page does. */
+export let TEXT: Words = EN;
+/** For Intl: numbers, dates and lists are written as the words are. */
+export let LOCALE = 'en-GB';
+
+export function speak(locale: string, words: Words): void {
+  LOCALE = locale;
+  TEXT = words;
+}
+
+/** The word for a name that comes from outside (a planner, an old song); the name itself where there is none. */
+export const named = (table: Readonly<Record<string, string>>, name: string): string =>
+  Object.hasOwn(table, name) ? (table[name] ?? name) : name;
+
+export interface FieldWords {
+  readonly label: string;
+  readonly hint: string;
+  readonly options?: Readonly<Record<string, string>>;
+}
+
+/** What a control is called; its id where the table does not know it. */
+export function fieldWords(id: string): FieldWords {
+  const table: Readonly<Record<string, FieldWords>> = TEXT.fields;
+  return table[id] ?? { label: id, hint: '' };
+}

@@ -1,0 +1,43 @@
+/**
+ * The language of the interface: the user's choice, else the first of the browser's languages that there is a table
+ * for. A table is a chunk of its own, loaded before the app; English is built in and is what stays when one fails.
+ * A new language is a file in words/ and a row here.
+ */
+import { speak, type Words } from './text.ts';
+
+interface Language {
+  /** In the language itself. */
+  readonly name: string;
+  /** For Intl. Digits are those that scores and clocks use everywhere. */
+  readonly locale: string;
+  readonly dir: 'ltr' | 'rtl';
+  /** Null: built in. */
+  readonly load: (() => Promise<Words>) | null;
+}
+
+export const LANGUAGES = {
+  en: { name: 'English', locale: 'en-GB', dir: 'ltr', load: null },
+} as const satisfies Record<string, Language>;
+
+export type LanguageId = keyof typeof LANGUAGES;
+
+export const isLanguage = (id: unknown): id is LanguageId =>
+  typeof id === 'string' && Object.hasOwn(LANGUAGES, id);
+
+/** 'zh-Hant-TW' is read as 'zh'. */
+export function chooseLanguage(chosen: LanguageId | 'auto', wanted: readonly string[]): LanguageId {
+  if (chosen !== 'auto') return chosen;
+  return wanted.map((tag) => tag.toLowerCase().split('-')[0]).find(isLanguage) ?? 'en';
+}
+
+/** Makes TEXT speak the language, and tells the page. What cannot be fetched leaves English. */
+export async function useLanguage(id: LanguageId): Promise<void> {
+  const language: Language = LANGUAGES[id];
+  try {
+    if (language.load) speak(language.locale, await language.load());
+    document.documentElement.lang = id;
+    document.documentElement.dir = language.dir;
+  } catch {
+    // Offline, with a build of which this table was never kept: the page is in English and works.
+  }
+}
