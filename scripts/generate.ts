@@ -73,7 +73,7 @@ async function main(args: readonly string[]): Promise<void> {
         ),
       };
       await writeFile(wav, audioFile(song.pcm, { task, seed: song.seed }));
-      await writeFile(latentsPath(wav), latentsFile(song.latents));
+      await writeFile(latentsPath(wav), latentsFile(song));
       await writeFile(wav.replace(/\.wav$/, '.json'), `${JSON.stringify(report, null, 2)}\n`);
       console.log(`${wav}: ${facts.seconds.toFixed(2)} s of sound in ${(timings.total / 1000).toFixed(1)} s`);
     }

@@ -12,7 +12,7 @@ import type { Timings, World } from '../../src/engine/host.ts';
 import { openRuntime } from '../../src/engine/ort.ts';
 import { manifestUrls, openPack } from '../../src/engine/pack.ts';
 import type { Pack } from '../../src/engine/pack.ts';
-import { readAudio, readLatents } from '../../src/engine/songs.ts';
+import { keepingSource, readAudio, readLatents } from '../../src/engine/songs.ts';
 import { EngineError } from '../../src/lib/errors.ts';
 import type { EngineEvent } from '../../src/lib/events.ts';
 import type { Made } from '../../src/lib/family.ts';
@@ -87,7 +87,8 @@ export async function openNodeModel(model: string, wish: Wish = NO_WISH): Promis
   const builds = wish.provider === 'webgpu' ? NATIVE_BUILDS : NODE_BUILDS;
   const build = wish.provider === 'webgpu' ? 'webgpu' : 'wasm';
   const runtime = await openRuntime(builds, build, placement.threads);
-  const host = new Host(pack.manifest, pack.config, placement, runtime, worldOf(pack));
+  const world = worldOf(pack);
+  const host = new Host(pack.manifest, pack.config, placement, runtime, world);
   return {
     pack,
     host,
@@ -95,7 +96,7 @@ export async function openNodeModel(model: string, wish: Wish = NO_WISH): Promis
     async generate(input, report) {
       const task = { ...checkTask(input, pack.limits), model: pack.manifest.id };
       const { value, timings } = await host.perform((model) => pack.family.generate(task, model), report);
-      return { task, made: value, timings };
+      return { task, made: await keepingSource(value, task, world.open), timings };
     },
   };
 }

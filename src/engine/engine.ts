@@ -8,7 +8,8 @@
  */
 import { asEngineError, assert, EngineError } from '../lib/errors.ts';
 import type { EngineEvent } from '../lib/events.ts';
-import type { Made } from '../lib/family.ts';
+import type { Pcm } from '../lib/audio/pcm.ts';
+import type { AudioRef, Made } from '../lib/family.ts';
 import { filesOf, parseManifest } from '../lib/manifest.ts';
 import type { FileRef, ModelManifest } from '../lib/manifest.ts';
 import { place, threadsOf } from '../lib/placement.ts';
@@ -28,7 +29,7 @@ import type { Pack } from './pack.ts';
 import { probe } from './probe.ts';
 import { selfCheck, withChecks } from './self-check.ts';
 import type { CheckReport } from './self-check.ts';
-import { audioFile, factsOf, latentsFile, readAudio, readLatents } from './songs.ts';
+import { audioFile, factsOf, keepingSource, latentsFile, readAudio, readLatents } from './songs.ts';
 import type { SongFacts } from './songs.ts';
 
 export interface EngineOptions {
@@ -83,6 +84,8 @@ export class Engine {
   readonly #runtime = lazy(() => this.#open());
   /** Songs that storage refused; they end with this worker unless the page holds them. */
   readonly #unstored: Blobs = memoryBlobs();
+  /** Of those songs: audio id -> latents id, because no library knows them. */
+  readonly #loose = new Map<string, string>();
   #host: Host | null = null;
   /** The song in hand; settles, and never rejects. */
   #song: Promise<unknown> | null = null;
@@ -151,7 +154,8 @@ export class Engine {
     if (this.#cancelled) throw new EngineError('cancelled', 'The song was cancelled.');
     const { value, timings } = await host.perform((model) => pack.family.generate(task, model), on);
     const songs: Song[] = [];
-    for (const made of value) songs.push(await this.#store(made, task, on));
+    const whole = await keepingSource(value, task, (ref) => this.#sound(ref));
+    for (const made of whole) songs.push(await this.#store(made, task, on));
     return { task, model: pack.manifest.id, songs, timings };
   }
 
@@ -242,16 +246,21 @@ export class Engine {
     const world: World = {
       read: (file) => fetchVerified(file, pack.url, (event) => host.report(event)),
       asset: (path) => fetchBytes(this.#url(`data/${path}`)),
-      open: async (ref) => readAudio(await this.#bytes(ref.blob)),
+      open: (ref) => this.#sound(ref),
       lora: (ref) => this.#bytes(ref),
       latentsOf: async (ref) => {
-        const track = await (await this.#library()).byAudio(ref.blob);
-        return track?.latents ? readLatents(await this.#bytes(track.latents)) : null;
+        const id =
+          this.#loose.get(ref.blob) ?? (await (await this.#library()).byAudio(ref.blob))?.latents ?? null;
+        return id === null ? null : readLatents(await this.#bytes(id));
       },
     };
     const host = new Host(pack.manifest, pack.config, placement, await this.#runtime(), world);
     this.#host = host;
     return host;
+  }
+
+  async #sound({ blob }: AudioRef): Promise<Pcm> {
+    return readAudio(await this.#bytes(blob));
   }
 
   async #bytes(id: string): Promise<Uint8Array<ArrayBuffer>> {
@@ -262,7 +271,7 @@ export class Engine {
   /** A song that storage refuses is not lost: it goes to the page with a notice. */
   async #store(made: Made, task: Task, on: Listener): Promise<Song> {
     const settings = { task, seed: made.seed };
-    const files = { audio: audioFile(made.pcm, settings), latents: latentsFile(made.latents) };
+    const files = { audio: audioFile(made.pcm, settings), latents: latentsFile(made) };
     const facts = factsOf(made);
     try {
       const blobs = await this.#blobs();
@@ -275,6 +284,7 @@ export class Engine {
     }
     const audio = await this.#unstored.put(files.audio);
     const latents = await this.#unstored.put(files.latents);
+    this.#loose.set(audio, latents);
     const unstored = {
       [audio]: await this.#unstored.open(audio),
       [latents]: await this.#unstored.open(latents),

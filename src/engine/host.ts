@@ -6,11 +6,11 @@
 import type { Pcm } from '../lib/audio/pcm.ts';
 import { assert, EngineError } from '../lib/errors.ts';
 import type { EngineEvent, Provider, Stage } from '../lib/events.ts';
-import type { AudioRef, Model, TaskSignal, WeightEdit } from '../lib/family.ts';
+import type { AudioRef, Kept, Model, TaskSignal, WeightEdit } from '../lib/family.ts';
 import type { FileRef, ModelManifest, Precision } from '../lib/manifest.ts';
 import type { Placed, Placement } from '../lib/placement.ts';
 import { sizeOf } from '../lib/tensor.ts';
-import type { Tensor, Value } from '../lib/tensor.ts';
+import type { Value } from '../lib/tensor.ts';
 import type { KeptTensor, LoadedGraph, Runtime } from './ort.ts';
 
 /** What a host needs from the place it runs in: a browser's worker, or Node. */
@@ -19,7 +19,7 @@ export interface World {
   read(file: FileRef): Promise<Uint8Array>;
   asset(path: string): Promise<Uint8Array>;
   open(ref: AudioRef): Promise<Pcm>;
-  latentsOf(ref: AudioRef): Promise<Tensor | null>;
+  latentsOf(ref: AudioRef): Promise<Kept | null>;
   lora(ref: string): Promise<Uint8Array>;
 }
 
@@ -159,7 +159,7 @@ export class Host<C = unknown> implements Model<C> {
     return this.#world.open(ref);
   }
 
-  latentsOf(ref: AudioRef): Promise<Tensor | null> {
+  latentsOf(ref: AudioRef): Promise<Kept | null> {
     return this.#world.latentsOf(ref);
   }
 

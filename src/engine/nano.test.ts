@@ -5,6 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { latentsPath, openNodeModel } from '../../scripts/lib/node-host.ts';
 import type { NodeModel } from '../../scripts/lib/node-host.ts';
+import { FADE_SECONDS } from '../lib/audio/splice.ts';
 import type { EngineEvent } from '../lib/events.ts';
 import type { Made } from '../lib/family.ts';
 import { audioFile, factsOf, latentsFile, readAudio, readLatents } from './songs.ts';
@@ -61,9 +62,9 @@ describe('nano', () => {
     const wav = path.join(folder, 'song.wav');
     const file = audioFile(song.pcm, { task: TASK });
     expect(readAudio(file).channels).toEqual(song.pcm.channels);
-    expect(readLatents(latentsFile(song.latents))).toEqual(song.latents);
+    expect(readLatents(latentsFile(song))).toEqual({ latents: song.latents, memo: song.memo });
     await writeFile(wav, file);
-    await writeFile(latentsPath(wav), latentsFile(song.latents));
+    await writeFile(latentsPath(wav), latentsFile(song));
     const runsOf = (graph: string): number =>
       model.host.statistics().find((statistics) => statistics.graph === graph)!.runs;
     const before = runsOf('dcae_encoder');
@@ -78,6 +79,35 @@ describe('nano', () => {
       const at = row * frames;
       expect(repainted.latents.data.slice(at, at + kept)).toEqual(data.slice(at, at + kept));
     }
+    // So is the sound, sample by sample, up to the fade; and what is new is new.
+    const fade = Math.ceil(FADE_SECONDS * 44100);
+    song.pcm.channels.forEach((samples, c) => {
+      const other = repainted.pcm.channels[c]!;
+      expect(other.subarray(0, 44100 - fade)).toEqual(samples.subarray(0, 44100 - fade));
+      expect(other.subarray(44100, 80_000)).not.toEqual(samples.subarray(44100, 80_000));
+    });
+  });
+
+  test('an extension holds its source, and goes on with its chords', async () => {
+    const events: EngineEvent[] = [];
+    const song = await songOf(TASK);
+    const wav = path.join(folder, 'core.wav');
+    await writeFile(wav, audioFile(song.pcm));
+    await writeFile(latentsPath(wav), latentsFile(song));
+    const task = { ...TASK, seed: 8, kind: 'extend', source: wav, before: 1, after: 1 };
+    const { made } = await model.generate(task, (event) => events.push(event));
+    const [longer] = made;
+    const at = Math.round(longer!.sourceStart! * 44100);
+    expect(at).toBe(Math.floor(1 / FRAME_SECONDS) * 4096);
+    const fade = Math.ceil(FADE_SECONDS * 44100);
+    song.pcm.channels.forEach((samples, c) => {
+      const inside = longer!.pcm.channels[c]!.subarray(at, at + samples.length);
+      expect(inside.subarray(fade, -fade)).toEqual(samples.subarray(fade, -fade));
+    });
+    const first = (song.memo as { plan: { chords: number[] } }).plan;
+    const plan = (longer!.memo as { plan: { chords: number[]; lead: number } }).plan;
+    expect(plan.chords.join()).toContain(first.chords.slice(0, 2).join());
+    expect(events).toContainEqual(expect.objectContaining({ type: 'plan', bpm: 84 }));
   });
 
   test('cancel ends the song within a step, and the next one is whole', async () => {

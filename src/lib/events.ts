@@ -19,6 +19,8 @@ export type EngineEvent =
       readonly key: string;
       readonly meter: string;
       readonly chords: string;
+      /** Seconds at which the first whole bar begins. */
+      readonly firstBar: number;
       /** The form in time, seconds, without gaps. */
       readonly sections: readonly { readonly name: string; readonly start: number; readonly end: number }[];
     }

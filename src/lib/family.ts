@@ -25,8 +25,8 @@ export interface Model<C = unknown> {
   asset(path: string): Promise<Uint8Array>;
   /** Decodes or finds an audio source of a task: PCM at its own rate. */
   open(ref: AudioRef): Promise<Pcm>;
-  /** Latents kept with a song that the app made itself, or null. */
-  latentsOf(ref: AudioRef): Promise<Tensor | null>;
+  /** What is kept with a song that the app made itself, or null. */
+  latentsOf(ref: AudioRef): Promise<Kept | null>;
   /** LoRA file bytes. */
   lora(ref: string): Promise<Uint8Array>;
   /**
@@ -60,12 +60,20 @@ export interface AudioRef {
   readonly blob: string;
 }
 
-/** One finished song. */
-export interface Made {
-  readonly pcm: Pcm;
-  /** Final latents (1, channels, rows, T): kept with the song, so nothing the app made is encoded again. */
+/** What stays with a song beside its sound, so that nothing the app made is encoded or planned again. */
+export interface Kept {
+  /** Final latents (1, channels, rows, T). */
   readonly latents: Tensor;
+  /** What the family wants to find again with them, as JSON; nobody else reads it. */
+  readonly memo: unknown;
+}
+
+/** One finished song. */
+export interface Made extends Kept {
+  readonly pcm: Pcm;
   readonly seed: number;
+  /** Seconds into this song at which the source begins; absent where the task has none. */
+  readonly sourceStart?: number;
 }
 
 export interface Family<C = unknown> {

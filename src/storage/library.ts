@@ -35,10 +35,14 @@ export interface Track {
     readonly key: string;
     readonly meter: string;
     readonly chords: string;
+    /** Seconds of the first bar line; absent means 0. */
+    readonly firstBar?: number;
     readonly sections: readonly { readonly name: string; readonly start: number; readonly end: number }[];
   };
   /** The track that this one was made from. */
   readonly parent?: string;
+  /** Seconds into this song at which the sound that it was made from begins; absent where it has none. */
+  readonly sourceStart?: number;
   readonly favourite: boolean;
   /** In the trash since then. */
   readonly deletedAt?: number;

@@ -50,6 +50,8 @@ export interface Route {
   readonly frames: number;
   /** Frame of the source at which the first of these lies; below 0 where new music comes before it. */
   readonly origin: number;
+  /** Frames of new music that this pass puts before the source. */
+  readonly before: number;
   segments(means: Means): readonly Segment[];
   /** The song: what was sampled, with those parts of the source put back that lay outside. */
   finish(sampled: Latents, source: Latents): Latents;
@@ -88,6 +90,7 @@ function wholeWay(
   return {
     frames,
     origin: 0,
+    before: 0,
     finish: (sampled) => sampled,
     segments: (means) => [
       { sigmas, firstCall: 0, solver, velocity: means.velocity('song', steps), begin: () => begin(means) },
@@ -121,7 +124,7 @@ function repaint(task: TaskOf<'repaint'>, space: Space, { frames, seconds }: Sou
     const other = blend(noise, means.retakeNoise(frames), task.variance);
     return [masked(task, space, means, means.source, choose(mask, other, noise), mask)];
   };
-  return [{ frames, origin: 0, segments, finish: (sampled) => sampled }];
+  return [{ frames, origin: 0, before: 0, segments, finish: (sampled) => sampled }];
 }
 
 /**
@@ -173,6 +176,7 @@ function stretch(task: TaskOf<'extend'>, space: Space, known: number, left: numb
   return {
     frames: to - from,
     origin: from - left,
+    before: left,
     finish: (sampled, source) =>
       join(space.planes, [
         cut(source, known, -left, from - left),
@@ -267,7 +271,7 @@ function edit(task: TaskOf<'edit'>, space: Space, { frames }: SourceLength): Rou
     };
     return [head, tail];
   };
-  return [{ frames, origin: 0, segments, finish: (sampled) => sampled }];
+  return [{ frames, origin: 0, before: 0, segments, finish: (sampled) => sampled }];
 }
 
 /** x + path - origin */

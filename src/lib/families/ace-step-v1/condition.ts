@@ -11,6 +11,7 @@ import { loadTokenizer } from '../../text/tokenizer.ts';
 import { latentRate, type AceStepConfig } from './config.ts';
 import {
   describePlan,
+  firstBarOf,
   formOf,
   frameControls,
   nanoCaption,
@@ -104,13 +105,14 @@ export class Conditioner {
   #promptIds: Promise<readonly number[]> | null = null;
   #lyricIds: Promise<readonly number[]> | null = null;
 
-  constructor(words: Words, model: AceStep) {
+  /** @param plan of the whole song; null for models that hear none */
+  constructor(words: Words, plan: SongPlan | null, model: AceStep) {
     this.#model = model;
     this.#words = words;
-    this.#plan = planOf(words, model.config);
-    if (this.#plan) {
-      const sections = formOf(this.#plan, words.seconds);
-      model.report({ type: 'plan', ...describePlan(this.#plan), sections });
+    this.#plan = plan;
+    if (plan) {
+      const sections = formOf(plan, words.seconds);
+      model.report({ type: 'plan', ...describePlan(plan), firstBar: firstBarOf(plan), sections });
     }
   }
 
@@ -137,25 +139,26 @@ export class Conditioner {
     return config.lyrics && lyrics.length === 0 ? withoutLastRow(whole) : whole;
   }
 
-  /** What the denoiser hears while it makes `frames` latents, the first of them `origin` frames into the song. */
-  async voice(recipe: Recipe, frames: number, origin: number): Promise<Voice> {
+  /** What the denoiser hears while it makes `frames` latents, the first of them `first` frames into the song. */
+  async voice(recipe: Recipe, frames: number, first: number): Promise<Voice> {
     const { config } = this.#model;
     const condition = await this.condition(recipe);
     const tokens = condition.dims[1]!;
     return this.#model.run('cross_kv', {
       condition,
       ...ropeTables(tokens, config.headDim, config.ropeTheta),
-      ...this.#controls(recipe.plan, frames, origin),
+      ...this.#controls(recipe.plan, frames, first),
     });
   }
 
-  #controls(heard: boolean, frames: number, origin: number): Feeds {
+  #controls(heard: boolean, frames: number, first: number): Feeds {
     if (!this.#plan) return {};
-    const rate = latentRate(this.#model.config);
-    // Music in front of a song begins some whole bars before it, so that the song keeps its beat.
-    const bar = ((this.#plan.meter * 60) / this.#plan.bpm) * rate;
-    const first = origin < 0 ? origin + Math.ceil(-origin / bar) * bar : origin;
-    const { phase, chord, section } = frameControls(this.#plan, frames, rate, first);
+    const { phase, chord, section } = frameControls(
+      this.#plan,
+      frames,
+      latentRate(this.#model.config),
+      first,
+    );
     if (!heard) {
       phase.fill(0);
       chord.fill(0n);

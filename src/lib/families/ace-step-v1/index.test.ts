@@ -56,6 +56,7 @@ class GlassModel implements Model<AceStepConfig> {
   readonly adapted: unknown[] = [];
   stop = false;
   kept: Tensor | null = null;
+  memo: unknown = null;
 
   constructor(changes: object = {}) {
     this.config = parseConfig({ ...SIZES, ...changes });
@@ -83,7 +84,7 @@ class GlassModel implements Model<AceStepConfig> {
   asset = async () => new Uint8Array();
   lora = async () => new Uint8Array();
   open = async () => ({ channels: [new Float32Array(44100).fill(0.1)], sampleRate: 44100 });
-  latentsOf = async () => this.kept;
+  latentsOf = async () => this.kept && { latents: this.kept, memo: this.memo };
   adapt = async (edit: unknown) => void this.adapted.push(edit);
   file = async () =>
     new TextEncoder().encode(JSON.stringify({ type: 'words', words: ['', '', 'calm', 'loud'] }));
@@ -318,22 +319,67 @@ describe('sources', () => {
   });
 });
 
-test('music in front of a song keeps its beat', async () => {
-  const phase = async (input: object, at: number): Promise<number[]> => {
-    const model = new GlassModel({ planner: true });
-    model.kept = float32(new Float32Array(PLANES * 100), [1, 2, 3, 100]);
-    await model.make({ seed: 1, bpm: 100, guidance: 1, ...input });
-    const [feeds] = model.runsOf('cross_kv');
-    expect(model.events).toContainEqual(expect.objectContaining({ type: 'plan', bpm: 100 }));
+describe('plans', () => {
+  const RATE = 44100 / 4096;
+  /** Chord, section and place in the bar at a frame, as the denoiser hears them. */
+  const heardAt = (model: GlassModel, frame: number, run = 0): number[] => {
+    const feeds = model.runsOf('cross_kv')[run]!;
     const bar = [6, 7, 8].flatMap((k) => [k, 12 + k]); // sines and cosines of 4, 2 and 1 turns a bar
-    return bar.map((k) => values(feeds!['frame_phase'])[at * 24 + k]!);
+    return [
+      ...bar.map((k) => values(feeds['frame_phase'])[frame * 24 + k]!),
+      values(feeds['frame_chord'])[frame]!,
+      values(feeds['frame_section'])[frame]!,
+    ];
   };
-  const alone = await phase({ seconds: 9.5 }, 3);
-  for (const before of [1, 3.3]) {
-    const left = Math.trunc((before * 44100) / 4096);
-    const led = await phase({ kind: 'extend', source: 'a', before }, left + 3);
-    led.forEach((value, i) => expect(value).toBeCloseTo(alone[i]!, 4));
-  }
+  const made = async (input: object, memo: unknown = null) => {
+    const model = new GlassModel({ planner: true });
+    if ('source' in input) model.kept = float32(new Float32Array(PLANES * 100), [1, 2, 3, 100]);
+    model.memo = memo;
+    const [song] = await model.make({ prompt: 'calm, 100 bpm, A minor', seed: 1, guidance: 1, ...input });
+    return { model, song: song! };
+  };
+
+  test('music before and after a song goes on with its beat, chords and sections', async () => {
+    const alone = await made({ seconds: 9.3 }); // 100 frames
+    expect(alone.model.events).toContainEqual(
+      expect.objectContaining({ type: 'plan', bpm: 100, firstBar: 0 }),
+    );
+    for (const before of [0, 1, 3.3]) {
+      // Another seed alone would draw other chords: the memo keeps them.
+      const task = { kind: 'extend', source: 'a', before, after: 5, seed: 99 };
+      const { model, song } = await made(task, JSON.parse(JSON.stringify(alone.song.memo)));
+      const left = Math.trunc(before * RATE);
+      expect(song.sourceStart).toBeCloseTo(left / RATE, 6);
+      for (const frame of [0, 40, 99]) {
+        heardAt(model, left + frame).forEach((value, i) =>
+          expect(value).toBeCloseTo(heardAt(alone.model, frame)[i]!, 3),
+        );
+      }
+    }
+  });
+
+  test('a repaint and a remix keep the plan; a reference does, unless the words say otherwise', async () => {
+    const alone = await made({ seconds: 9.3 });
+    const source = { source: 'a', seed: 99 };
+    const heard = async (input: object) => {
+      const { model } = await made({ ...source, ...input }, alone.song.memo);
+      return [20, 70].map((frame) => heardAt(model, frame));
+    };
+    const own = [20, 70].map((frame) => heardAt(alone.model, frame));
+    expect(await heard({ kind: 'repaint', start: 1, end: 2 })).toEqual(own);
+    expect(await heard({ kind: 'edit', target: { prompt: 'loud waltz' } })).toEqual(own);
+    expect(await heard({ kind: 'audio2audio', prompt: 'loud' })).toEqual(own);
+    expect(await heard({ kind: 'audio2audio', prompt: 'loud, 140 bpm' })).not.toEqual(own);
+  });
+
+  test('what was a recording stays one', async () => {
+    const model = new GlassModel();
+    const task = { kind: 'repaint', source: 'a', start: 0, end: 0.3 };
+    const [first] = await model.make(task);
+    expect(first!.memo).toMatchObject({ recorded: true, plan: null });
+    Object.assign(model, { kept: first!.latents, memo: first!.memo });
+    expect((await model.make(task))[0]!.memo).toMatchObject({ recorded: true });
+  });
 });
 
 test('a pack without an encoder makes songs from noise alone', () => {

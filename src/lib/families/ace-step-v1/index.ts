@@ -19,15 +19,16 @@ import {
   type Space,
 } from '../../diffusion/segments.ts';
 import { assert, EngineError } from '../../errors.ts';
-import type { AudioRef, Family, Made, Model } from '../../family.ts';
+import type { AudioRef, Family, Kept, Made, Model } from '../../family.ts';
 import { useLoras } from '../../lora-weights.ts';
 import type { ModelManifest } from '../../manifest.ts';
 import { TorchGenerator } from '../../random.ts';
 import type { Task, TaskKind, TaskLimits } from '../../task.ts';
 import { float32, scalar, type Tensor } from '../../tensor.ts';
 import { decodeLatents, encodeAudio, type AudioPiece } from './codec.ts';
-import { Conditioner, plainTensor, recipeOf, WEAK, type Voice, type Words } from './condition.ts';
+import { Conditioner, plainTensor, planOf, recipeOf, WEAK, type Voice, type Words } from './condition.ts';
 import { latentRate, parseConfig, type AceStepConfig } from './config.ts';
+import { extendPlan, factsOf, parsePlan, type SongPlan } from './planner.ts';
 import { ropeTables, timeFeatures } from './positions.ts';
 
 type AceStep = Model<AceStepConfig>;
@@ -43,12 +44,17 @@ async function generate(task: Task, model: AceStep): Promise<readonly Made[]> {
   const batch = task.seeds.length;
   await useLoras(task.loras, model, (module) => UNUSED.test(module));
   const source = await findSource(task, model);
-  const speakers = conditioners(task, lengthOf(task, source), model);
   const routes = routesOf(task, spaceOf(batch, model.config), source);
+  // Passes that put music in front move what was there; positions in the plan count from the finished song's start.
+  const sourceAt = routes.reduce((sum, { before }) => sum + before, 0);
+  const sourceStart = sourceAt / latentRate(model.config);
+  const speakers = conditioners(task, source && { ...source, start: sourceStart }, model);
   const noise = noiseOf(task, model.config);
   let latents = source ? repeat(source.latents, batch) : new Float32Array(0);
+  let ahead = sourceAt;
   for (const [pass, route] of routes.entries()) {
-    const voices = await voicesOf(task, speakers, route, model);
+    const voices = await voicesOf(task, speakers, route.frames, ahead + route.origin, model);
+    ahead -= route.before;
     const means: Means = {
       source: latents,
       ...noise,
@@ -64,7 +70,20 @@ async function generate(task: Task, model: AceStep): Promise<readonly Made[]> {
     latents = route.finish(sampled, latents);
   }
   for (const graph of ['text_encoder', 'condition_encoder', 'cross_kv', 'denoiser']) await model.done(graph);
-  return decode(latents, task, source?.recorded ?? false, model);
+  const made = await decode(latents, task, source?.recorded ?? false, model);
+  return made.map(({ pcm, latents, seed }, i) => ({
+    pcm,
+    latents,
+    seed,
+    memo: { plan: speakers.plans[i] ?? null, recorded: source?.recorded ?? false } satisfies Memo,
+    ...(source && { sourceStart }),
+  }));
+}
+
+/** What stays with a song: so its next versions keep its chords, and a recording stays one. */
+interface Memo {
+  readonly plan: SongPlan | null;
+  readonly recorded: boolean;
 }
 
 /** Modules of the checkpoint that inference never reads. SPEC 1.2 */
@@ -101,35 +120,64 @@ interface Speakers {
   readonly song: readonly Conditioner[];
   /** What an edit turns the song into. */
   readonly target: readonly Conditioner[];
+  /** Of the finished songs. */
+  readonly plans: readonly (SongPlan | null)[];
 }
 
-function conditioners(task: Task, seconds: number, model: AceStep): Speakers {
+function conditioners(task: Task, source: Placed | null, model: AceStep): Speakers {
   const { prompt, negativePrompt, lyrics, language, score } = task;
+  const seconds = lengthOf(task, source);
   model.report({ type: 'stage', stage: 'words' });
   if (!model.config.lyrics && lyrics.trim() !== '') {
     const text = `${model.manifest.title} does not sing: the lyrics are kept with the song, but not heard.`;
     model.report({ type: 'notice', code: 'no-singing', text });
   }
+  const plans: (SongPlan | null)[] = [];
   const each = (words: Omit<Words, 'seed'>): Conditioner[] => {
     // Plans are drawn from the seed; without a planner all songs of a batch have the same words.
     const seeds = model.config.planner ? task.seeds : task.seeds.slice(0, 1);
-    const made = seeds.map((seed) => new Conditioner({ ...words, seed }, model));
+    const made = seeds.map((seed, i) => {
+      plans[i] = planFor(task, { ...words, seed }, source, model.config);
+      return new Conditioner({ ...words, seed }, plans[i], model);
+    });
     return task.seeds.map((_, i) => made[Math.min(i, made.length - 1)]!);
   };
   const shared = { negativePrompt, language, score, seconds };
   return {
     song: each({ prompt, lyrics, ...shared }),
     target: task.kind === 'edit' ? each({ ...task.target, ...shared }) : [],
+    plans,
   };
 }
 
-type Voices = Readonly<Record<keyof Speakers, Partial<Record<Branch, readonly Voice[]>>>>;
+/**
+ * A song that starts from another one keeps its tempo, chords and sections, because its sound has them: only the genre
+ * follows the words. A reference whose facts the words contradict is planned anew.
+ */
+function planFor(task: Task, words: Words, source: Placed | null, config: AceStepConfig): SongPlan | null {
+  const fresh = planOf(words, config);
+  if (!fresh || !source) return fresh;
+  const heard = source.plan ?? planOf({ ...words, seconds: source.seconds }, config) ?? fresh;
+  const kept = { ...heard, genre: fresh.genre };
+  if (task.kind === 'extend') return extendPlan(kept, source.start, source.seconds, task.after);
+  if (task.kind !== 'audio2audio') return kept;
+  const said = factsOf(words.prompt, words.score);
+  const agrees =
+    (said.bpm === null || said.bpm === heard.bpm) &&
+    (said.meter === null || said.meter === heard.meter) &&
+    (said.key === null || (said.key[0] === heard.key && said.key[1] === heard.mode)) &&
+    words.score.chords.trim() === '';
+  return source.plan && agrees ? kept : fresh;
+}
 
-/** Keys and values of every branch that the sampler will ask for, song by song. */
+type Voices = Readonly<Record<'song' | 'target', Partial<Record<Branch, readonly Voice[]>>>>;
+
+/** Keys and values of every branch that the sampler will ask for, song by song, from frame `first` of the song on. */
 async function voicesOf(
   task: Task,
   speakers: Speakers,
-  { frames, origin }: Route,
+  frames: number,
+  first: number,
   model: AceStep,
 ): Promise<Voices> {
   const { guidance } = task.sampling;
@@ -141,7 +189,7 @@ async function voicesOf(
     for (const branch of songs.length > 0 ? branches : []) {
       const recipe = recipeOf(branch, task, model.config);
       const made = new Map<Conditioner, Voice>();
-      for (const song of songs) if (!made.has(song)) made.set(song, await song.voice(recipe, frames, origin));
+      for (const song of songs) if (!made.has(song)) made.set(song, await song.voice(recipe, frames, first));
       heard[branch] = songs.map((song) => made.get(song)!);
     }
     return heard;
@@ -153,9 +201,14 @@ async function voicesOf(
 
 interface Source extends SourceLength {
   readonly latents: Latents;
-  /** Imported, not made by a model of ours. */
+  /** Imported, not made by a model of ours, or made from such a sound. */
   readonly recorded: boolean;
+  /** Kept with a song of ours; null where none was. */
+  readonly plan: SongPlan | null;
 }
+
+/** A source, and how many seconds into the new song it begins. */
+type Placed = Source & { readonly start: number };
 
 /** How long the song will be, seconds. */
 function lengthOf(task: Task, source: Source | null): number {
@@ -171,15 +224,22 @@ async function findSource(task: Task, model: AceStep): Promise<Source | null> {
   model.report({ type: 'stage', stage: 'source' });
   const { channels, rows } = model.config;
   const kept = await model.latentsOf(task.source);
-  if (kept?.data instanceof Float32Array && kept.dims[1] === channels && kept.dims[2] === rows) {
-    const frames = kept.dims[3]!;
-    return { latents: kept.data, frames, seconds: frames / latentRate(model.config), recorded: false };
+  const known = kept?.latents;
+  if (kept && known?.data instanceof Float32Array && known.dims[1] === channels && known.dims[2] === rows) {
+    const frames = known.dims[3]!;
+    const seconds = frames / latentRate(model.config);
+    return { latents: known.data, frames, seconds, ...memoOf(kept) };
   }
   const pcm = await openSound(task.source, model);
   const { dims, data } = await encodeAudio(pcm, model);
   assert(data instanceof Float32Array, 'latents must be float32');
   await model.done('dcae_encoder');
-  return { latents: data, frames: dims[3]!, seconds: secondsOf(pcm), recorded: true };
+  return { latents: data, frames: dims[3]!, seconds: secondsOf(pcm), recorded: true, plan: null };
+}
+
+function memoOf({ memo }: Kept): Memo {
+  const { plan, recorded } = (typeof memo === 'object' && memo !== null ? memo : {}) as Partial<Memo>; // checked next
+  return { plan: parsePlan(plan), recorded: recorded === true };
 }
 
 async function openSound(ref: AudioRef, model: AceStep): Promise<Pcm> {
@@ -298,11 +358,11 @@ async function decode(
   task: Task,
   recorded: boolean,
   model: AceStep,
-): Promise<readonly Made[]> {
+): Promise<readonly Omit<Made, 'memo'>[]> {
   const { channels, rows } = model.config;
   model.report({ type: 'stage', stage: 'sound' });
   const size = latents.length / task.seeds.length;
-  const made: Made[] = [];
+  const made: Omit<Made, 'memo'>[] = [];
   for (const [index, seed] of task.seeds.entries()) {
     const part = latents.slice(index * size, (index + 1) * size);
     const song: Tensor = float32(part, [1, channels, rows, size / (channels * rows)]);

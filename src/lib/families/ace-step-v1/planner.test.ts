@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { describePlan, formOf, frameControls, nanoCaption, planSong, speakerOf } from './planner.ts';
+import {
+  describePlan,
+  extendPlan,
+  firstBarOf,
+  formOf,
+  frameControls,
+  nanoCaption,
+  parsePlan,
+  planSong,
+  speakerOf,
+} from './planner.ts';
 import type { SongFields, SongPlan } from './planner.ts';
 import golden from './planner.golden.json' with { type: 'json' };
 
@@ -74,6 +84,59 @@ describe('planner', () => {
         expect(start).toBe(i === 0 ? 0 : form[i - 1]?.end);
         expect(name).not.toBe(form[i - 1]?.name);
       });
+    }
+  });
+
+  it.each([
+    [0, 8],
+    [5, 0],
+    [3.3, 12.7],
+    [20, 20],
+  ])('keeps the chords and the beat of a song with %s s before and %s s after it', (before, after) => {
+    for (const seconds of [9.5, 30]) {
+      const own = planSong({ ...song, seconds });
+      const longer = extendPlan(own, before, seconds, after);
+      const bar = (own.meter * 60) / own.bpm;
+      // Every moment of the song has its own chord, section and place in the bar.
+      const at = (plan: SongPlan, time: number) => {
+        const frames = frameControls(plan, 1, LATENT_RATE, time * LATENT_RATE);
+        return [frames.chord[0], frames.section[0]];
+      };
+      for (let time = 0; time < Math.min(seconds, (own.chords.length * bar) / 2); time += 0.1) {
+        expect(at(longer, before + time)).toEqual(at(own, time));
+      }
+      expect(((firstBarOf(longer) - before) / bar) % 1).toBeCloseTo(0, 6);
+      const length = (longer.chords.length / 2) * bar - (longer.lead ?? 0);
+      expect(length).toBeGreaterThan(before + seconds + after - bar - 1.5);
+      const form = formOf(longer, before + seconds + after);
+      expect(form[0]!.start).toBe(0);
+      form.forEach(({ start, end }) => expect(end).toBeGreaterThan(start));
+      const twice = extendPlan(longer, 2, before + seconds + after, 2);
+      expect(at(twice, 2 + before + 4)).toEqual(at(own, 4));
+      expect(parsePlan(JSON.parse(JSON.stringify(twice)))).toEqual(twice);
+    }
+  });
+
+  it('closes a song again that it goes on with, and opens one that it leads into', () => {
+    const own = planSong({ ...song, seconds: 40 });
+    const names = formOf(extendPlan(own, 10, 40, 30), 80).map(({ name }) => name);
+    expect(names[0]).toBe('intro');
+    expect(names.at(-1)).toBe('outro');
+    expect(names.filter((name) => name === 'outro')).toHaveLength(2);
+  });
+
+  it('takes no broken plan', () => {
+    const plan = planSong(song);
+    expect(parsePlan(plan)).toEqual(plan);
+    for (const broken of [
+      null,
+      'x',
+      [],
+      { ...plan, bpm: 0 },
+      { ...plan, chords: [] },
+      { ...plan, chords: [999] },
+    ]) {
+      expect(parsePlan(broken)).toBeNull();
     }
   });
 

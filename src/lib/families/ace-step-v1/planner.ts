@@ -35,6 +35,8 @@ export interface SongPlan {
   readonly chords: readonly number[];
   /** By half bar: index of `TABLES.sections`. */
   readonly sections: readonly number[];
+  /** Seconds of the first bar that lie before the song: music was put in front that is no whole number of bars. */
+  readonly lead?: number;
 }
 
 /** By latent: phase is (T, 24), sines then cosines. */
@@ -206,7 +208,7 @@ export function frameControls(plan: SongPlan, latents: number, latentRate: numbe
   const chord = new BigInt64Array(latents);
   const section = new BigInt64Array(latents);
   for (let i = 0; i < latents; i++) {
-    const beat = (((first + i + 0.5) / latentRate) * plan.bpm) / 60;
+    const beat = (((first + i + 0.5) / latentRate + (plan.lead ?? 0)) * plan.bpm) / 60;
     const bar = beat / plan.meter;
     const turns = [...BEAT_MULTIPLES.map((m) => m * beat), ...BAR_MULTIPLES.map((m) => m * bar)];
     turns.forEach((turn, k) => {
@@ -236,14 +238,101 @@ export function formOf(
   seconds: number,
 ): readonly { readonly name: string; readonly start: number; readonly end: number }[] {
   const halfBar = (plan.meter * 30) / plan.bpm;
-  const starts = plan.sections.flatMap((section, i) =>
-    section !== plan.sections[i - 1] && i * halfBar < seconds ? [{ section, start: i * halfBar }] : [],
-  );
+  const { lead = 0 } = plan;
+  const starts = plan.sections.flatMap((section, i) => {
+    const start = Math.max(0, i * halfBar - lead);
+    return section !== plan.sections[i - 1] && start < seconds ? [{ section, start }] : [];
+  });
   return starts.map(({ section, start }, i) => ({
     name: TABLES.sections[section]!,
     start,
     end: starts[i + 1]?.start ?? seconds,
   }));
+}
+
+/** Seconds at which the first whole bar of the song begins. */
+export const firstBarOf = ({ lead = 0, meter, bpm }: SongPlan): number =>
+  lead > 0 ? (meter * 60) / bpm - lead : 0;
+
+/**
+ * The plan of a song with music put before and after it: its own chords and sections stay where they are, bar lines
+ * go through, and verses and choruses with the song's own progressions take turns around it. A last section that
+ * closed the song closes it again.
+ *
+ * @param known seconds of the song as it was
+ */
+export function extendPlan(plan: SongPlan, before: number, known: number, after: number): SongPlan {
+  const bar = (plan.meter * 60) / plan.bpm;
+  const own = barsOf(plan);
+  const lead = plan.lead ?? 0;
+  const fronts = before > 0 ? Math.max(0, Math.ceil((before - lead) / bar - 1e-6)) : 0;
+  const [verse, chorus] = loopsOf(plan);
+  const chordsIn = (name: string, i: number): Bar => {
+    const loop = name === 'chorus' || name === 'bridge' || name === 'outro' ? chorus : verse;
+    return loop[i % loop.length]!;
+  };
+
+  const opening = Math.min(fronts, PHRASE_BARS, fronts % PHRASE_BARS || PHRASE_BARS);
+  const front = [
+    ...Array.from({ length: opening }, () => 'intro'),
+    ...phrases('chorus', Math.max(0, fronts - opening)),
+  ];
+
+  // The bars up to the end of the sound as it was: what rang out goes on to the bar line, what never came is dropped.
+  const heard = after > 0 ? Math.max(1, Math.ceil((known + lead) / bar - 1e-6)) : own.length;
+  const kept = Array.from({ length: heard }, (_, i) => own[Math.min(i, own.length - 1)]!);
+  const last = kept.at(-1)!;
+  const rest = after > 0 ? Math.max(0, Math.ceil((known + lead + after) / bar - 1e-6) - heard) : 0;
+  const closes = nameOf(last) === 'outro' && rest > OUTRO_BARS + 1;
+  const spoken = kept.findLast((one) => nameOf(one) !== 'outro') ?? last;
+  const back = [
+    ...phrases(nameOf(spoken), closes ? rest - OUTRO_BARS : rest),
+    ...(closes ? ['outro', 'outro'] : []),
+  ];
+
+  const written = (names: readonly string[]): PlannedBar[] => {
+    let inside = 0;
+    return names.map((name, i) => {
+      inside = i > 0 && names[i - 1] === name ? inside + 1 : 0;
+      const section = TABLES.sections.indexOf(name);
+      const closing = name === 'outro' && inside > 0;
+      return { chords: closing ? last.chords : chordsIn(name, inside), sections: [section, section] };
+    });
+  };
+  const bars = [...written(front), ...kept, ...written(back)];
+  const { lead: _, ...facts } = plan;
+  const shifted = lead + fronts * bar - before;
+  return {
+    ...facts,
+    chords: bars.flatMap(({ chords }) => chords),
+    sections: bars.flatMap(({ sections }) => sections),
+    ...(shifted > 1e-6 && { lead: shifted }),
+  };
+}
+
+/** A plan that was kept as JSON, or null where it is none. */
+export function parsePlan(json: unknown): SongPlan | null {
+  const plan = json as Partial<Record<keyof SongPlan, unknown>> | null;
+  const whole = (list: unknown, below: number): boolean =>
+    Array.isArray(list) && list.length > 0 && list.every((x) => Number.isInteger(x) && x >= 0 && x < below);
+  const number = (x: unknown, min: number, max: number): boolean =>
+    typeof x === 'number' && x >= min && x <= max;
+  const fits =
+    typeof plan === 'object' &&
+    plan !== null &&
+    typeof plan.genre === 'string' &&
+    number(plan.bpm, MIN_BPM, MAX_BPM) &&
+    Object.values(METERS).includes(plan.meter as number) &&
+    whole([plan.key], 12) &&
+    (plan.mode === 'major' || plan.mode === 'minor') &&
+    Array.isArray(plan.loops) &&
+    plan.loops.length > 0 &&
+    plan.loops.every((loop) => typeof loop === 'string') &&
+    whole(plan.chords, 1 + 12 * QUALITY_NAMES.length) &&
+    whole(plan.sections, TABLES.sections.length) &&
+    (plan.chords as unknown[]).length === (plan.sections as unknown[]).length &&
+    (plan.lead === undefined || number(plan.lead, 0, 60));
+  return fits ? (plan as SongPlan) : null; // field by field, just above
 }
 
 /** What the text encoder gets: the plan in the wording of training, then the rest of the prompt. */
@@ -262,6 +351,61 @@ export function nanoCaption(prompt: string, plan: SongPlan): string {
     tempo,
   ];
   return [...facts, ...(rest.length ? [rest.join(' ')] : [])].join(', ');
+}
+
+/** What the words themselves say, in a field or in the prompt; null where the planner would choose. */
+export function factsOf(
+  prompt: string,
+  fields: { readonly bpm: number | null; readonly key: string; readonly meter: string },
+): {
+  readonly bpm: number | null;
+  readonly meter: number | null;
+  readonly key: readonly [number, Mode] | null;
+} {
+  const lower = prompt.toLowerCase();
+  const bpm = BPM_PATTERN.exec(lower)?.[1];
+  const key = KEY_PATTERN.exec(lower);
+  const meter = METER_PATTERN.exec(lower)?.[1];
+  return {
+    bpm: fields.bpm ?? (bpm === undefined ? null : Number(bpm)),
+    meter: fields.meter.trim() ? parseMeter(fields.meter) : (METERS[meter ?? ''] ?? null),
+    key: fields.key.trim()
+      ? parseKey(fields.key)
+      : key
+        ? [parseNote(key[1]!), key[2] as Mode] // the pattern's two groups
+        : null,
+  };
+}
+
+// ---- a plan bar by bar
+
+/** Verses and choruses of what is added take turns after so many bars, as the composer's do. */
+const PHRASE_BARS = 4;
+
+interface PlannedBar {
+  readonly chords: readonly [number, number];
+  readonly sections: readonly [number, number];
+}
+
+const nameOf = ({ sections }: PlannedBar): string => TABLES.sections[sections[1]]!;
+
+function barsOf({ chords, sections }: SongPlan): PlannedBar[] {
+  return Array.from({ length: Math.ceil(chords.length / 2) }, (_, i) => {
+    const [a, b] = [2 * i, Math.min(2 * i + 1, chords.length - 1)];
+    return { chords: [chords[a]!, chords[b]!], sections: [sections[a]!, sections[b]!] };
+  });
+}
+
+/** The progressions of verse and chorus. */
+function loopsOf({ loops }: SongPlan): readonly [readonly Bar[], readonly Bar[]] {
+  const verse = parseChords(loops[0] ?? '');
+  return [verse, loops[1] === undefined ? verse : parseChords(loops[1])];
+}
+
+/** Names of `bars` bars that go on after a section: chorus after verse, verse after anything else. */
+function phrases(after: string, bars: number): string[] {
+  const first = after === 'verse' ? ['chorus', 'verse'] : ['verse', 'chorus'];
+  return Array.from({ length: bars }, (_, i) => first[Math.floor(i / PHRASE_BARS) % 2]!);
 }
 
 // ---- reading and writing music
