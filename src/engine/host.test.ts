@@ -8,7 +8,7 @@ import { float32 } from '../lib/tensor.ts';
 import type { Tensor } from '../lib/tensor.ts';
 import { Host } from './host.ts';
 import type { World } from './host.ts';
-import type { GraphToLoad, KeptTensor, ReadFile, Runtime } from './ort.ts';
+import type { GraphSource, GraphToLoad, KeptTensor, Runtime } from './ort.ts';
 
 const file = (path: string): FileRef => ({ path, bytes: 1, sha256: '0'.repeat(64) });
 
@@ -67,9 +67,10 @@ class FakeRuntime implements Runtime {
   during: () => void = () => undefined;
   heapBytes = (): number | null => null;
 
-  async load({ name, spec, variant }: GraphToLoad, read: ReadFile): ReturnType<Runtime['load']> {
+  async load({ name, spec, variant }: GraphToLoad, source: GraphSource): ReturnType<Runtime['load']> {
     this.log.push(`load ${name}`);
-    for (const file of variant.weights) this.weights.push(new TextDecoder().decode(await read(file)));
+    for (const file of variant.weights)
+      this.weights.push(new TextDecoder().decode(await source.weights(file)));
     return {
       run: async (feeds) => {
         this.log.push(`run ${name}`);
@@ -270,6 +271,7 @@ describe('Host', () => {
       key: 'lora',
       paths: new Set(['encoder.bin']),
       apply: (path, bytes) => new Uint8Array([...bytes, ...new TextEncoder().encode(` edited ${path}`)]),
+      graph: (_, model) => ({ model, files: new Map() }),
     };
     const both = async (): Promise<void> => {
       await host.run('encoder', one);

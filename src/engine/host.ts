@@ -7,11 +7,12 @@ import type { Pcm } from '../lib/audio/pcm.ts';
 import { assert, EngineError } from '../lib/errors.ts';
 import type { EngineEvent, Provider, Stage } from '../lib/events.ts';
 import type { AudioRef, Kept, Model, TaskSignal, WeightEdit } from '../lib/family.ts';
-import type { FileRef, ModelManifest, Precision } from '../lib/manifest.ts';
+import { dynamicInt8 } from '../lib/int8.ts';
+import type { FileRef, ModelManifest, Precision, WeightRef } from '../lib/manifest.ts';
 import type { Placed, Placement } from '../lib/placement.ts';
 import { sizeOf } from '../lib/tensor.ts';
 import type { Value } from '../lib/tensor.ts';
-import type { KeptTensor, LoadedGraph, Runtime } from './ort.ts';
+import type { GraphSource, KeptTensor, LoadedGraph, Runtime } from './ort.ts';
 
 /** What a host needs from the place it runs in: a browser's worker, or Node. */
 export interface World {
@@ -212,15 +213,39 @@ export class Host<C = unknown> implements Model<C> {
     const edits = [this.#edit, edit];
     this.#edit = edit;
     for (const slot of this.#slots.values()) {
-      const files = slot.placed.variant.weights;
-      if (edits.some((one) => files.some(({ path }) => one?.paths.has(path)))) await this.#release(slot);
+      const { graph, weights } = slot.placed.variant;
+      const touched = [graph, ...weights].some(({ path }) => edits.some((one) => one?.paths.has(path)));
+      if (touched) await this.#release(slot);
     }
   }
 
-  /** A file of the pack, edited if it is to be. */
-  async #read(file: FileRef): Promise<Uint8Array> {
-    const bytes = await this.#world.read(file);
-    return this.#edit?.paths.has(file.path) ? this.#edit.apply(file.path, bytes) : bytes;
+  /** A graph's files: edited if they are to be, and 8-bit products in the form that the provider is fast at. */
+  async #source({ provider, variant }: Placed): Promise<GraphSource> {
+    const edit = this.#edit;
+    const touches = ({ path }: FileRef): boolean => edit?.paths.has(path) ?? false;
+    const stored = await this.#world.read(variant.graph);
+    const { model, files } =
+      edit && touches(variant.graph)
+        ? edit.graph(variant.graph.path, stored)
+        : { model: stored, files: new Map<string, Uint8Array>() };
+    const int8 = provider === 'wasm' && variant.precision === 'q8' ? dynamicInt8(model) : null;
+    const at = (location: string): WeightRef => {
+      const file = variant.weights.find((weights) => weights.location === location);
+      assert(file, `${variant.graph.path} reads ${location}, which its manifest does not name`);
+      return file;
+    };
+    return {
+      model: int8?.model ?? model,
+      files,
+      weights: async (file) => {
+        const bytes = await this.#world.read(file);
+        if (edit && touches(file)) return edit.apply(file.path, bytes);
+        if (!int8) return bytes;
+        return int8.weights(file.location, new Uint8Array(bytes), (location) =>
+          this.#world.read(at(location)),
+        );
+      },
+    };
   }
 
   #slot(graph: string): Slot {
@@ -257,7 +282,7 @@ export class Host<C = unknown> implements Model<C> {
     const { provider, variant } = slot.placed;
     const session = await this.#runtime.load(
       { name: graph, spec: this.#spec(graph), variant, provider },
-      (file) => this.#read(file),
+      await this.#source(slot.placed),
     );
     slot.session = session;
     const ms = performance.now() - start;

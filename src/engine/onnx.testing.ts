@@ -50,7 +50,13 @@ export function onnxBytes({ nodes, inputs, outputs, externals = {} }: TinyModel)
     ...values(11, inputs),
     ...values(12, outputs),
   ];
-  return Uint8Array.from([...int(1, IR_VERSION), ...message(7, graph), ...message(8, int(2, OPSET))]);
+  const contributed = message(8, [...text(1, 'com.microsoft'), ...int(2, 1)]);
+  return Uint8Array.from([
+    ...int(1, IR_VERSION),
+    ...message(7, graph),
+    ...message(8, int(2, OPSET)),
+    ...contributed,
+  ]);
 }
 
 function tensor(name: string, { dims, location, offset }: External): number[] {

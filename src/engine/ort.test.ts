@@ -8,8 +8,8 @@ import { float32 } from '../lib/tensor.ts';
 import type { Tensor } from '../lib/tensor.ts';
 import { onnxBytes } from './onnx.testing.ts';
 import type { TinyModel } from './onnx.testing.ts';
-import { buildFor, openRuntime } from './ort.ts';
-import type { GraphToLoad } from './ort.ts';
+import { asStored, buildFor, openRuntime } from './ort.ts';
+import type { GraphToLoad, LoadedGraph } from './ort.ts';
 
 /** Files in memory, as a pack would name them. */
 class Files {
@@ -60,6 +60,9 @@ const numbers = (value: unknown): number[] => [...((value as Tensor).data as Flo
 
 const runtime = openRuntime(NODE_BUILDS, 'wasm', 1);
 
+const load = async (graph: GraphToLoad, files: Files): Promise<LoadedGraph> =>
+  (await runtime).load(graph, await asStored(graph.variant, files.read));
+
 describe('a graph on WebAssembly', () => {
   const files = new Files();
   const stored = Uint8Array.from([
@@ -70,7 +73,7 @@ describe('a graph on WebAssembly', () => {
   const weights: WeightRef[] = [{ ...files.add('w.f16', stored), location: 'w.bin', widen: 'fp16' }];
 
   test('runs on weights that are widened while they load', async () => {
-    const graph = await (await runtime).load(graphOf(files, PRODUCT, { weights }), files.read);
+    const graph = await load(graphOf(files, PRODUCT, { weights }), files);
     const outputs = await graph.run({
       x: float32(Float32Array.of(1, 2, 3, 4), [2, 2]),
       unasked: float32(Float32Array.of(0), [1]),
@@ -83,7 +86,7 @@ describe('a graph on WebAssembly', () => {
   });
 
   test('keeps outputs for other graphs until they are disposed of', async () => {
-    const graph = await (await runtime).load(graphOf(files, PRODUCT, { weights, keep: ['y'] }), files.read);
+    const graph = await load(graphOf(files, PRODUCT, { weights, keep: ['y'] }), files);
     const { y, z } = await graph.run({ x: float32(Float32Array.of(1, 0), [1, 2]) });
     expect('data' in y!).toBe(false);
     if (!('read' in y!)) throw new Error('y must be a device tensor');
@@ -97,7 +100,7 @@ describe('a graph on WebAssembly', () => {
   });
 
   test('names a missing input, and what was given', async () => {
-    const graph = await (await runtime).load(graphOf(files, PRODUCT, { weights }), files.read);
+    const graph = await load(graphOf(files, PRODUCT, { weights }), files);
     await expect(graph.run({ X: float32(Float32Array.of(1, 0), [1, 2]) })).rejects.toMatchObject({
       name: 'bug',
       message: 'net needs the input x; given: X',
@@ -106,7 +109,7 @@ describe('a graph on WebAssembly', () => {
   });
 
   test('tells the shapes when a run fails', async () => {
-    const graph = await (await runtime).load(graphOf(files, PRODUCT, { weights }), files.read);
+    const graph = await load(graphOf(files, PRODUCT, { weights }), files);
     await expect(graph.run({ x: float32(new Float32Array(3), [1, 3]) })).rejects.toMatchObject({
       name: 'graph',
       message: expect.stringContaining('Running net (fp32 on wasm) with x [1, 3]') as string,
@@ -117,7 +120,7 @@ describe('a graph on WebAssembly', () => {
   test('refuses a graph whose names are not those of its manifest', async () => {
     const graph = graphOf(files, PRODUCT, { weights });
     const renamed = { ...graph, spec: { ...graph.spec, inputs: ['latents'] } };
-    await expect((await runtime).load(renamed, files.read)).rejects.toMatchObject({
+    await expect(load(renamed, files)).rejects.toMatchObject({
       name: 'manifest',
       message: 'net (fp32 on wasm) has the inputs x; its manifest says latents.',
     });
@@ -126,7 +129,7 @@ describe('a graph on WebAssembly', () => {
   test('refuses bytes that are no graph', async () => {
     const graph = graphOf(files, PRODUCT, { weights });
     files.add('net.onnx', Uint8Array.of(1, 2, 3));
-    await expect((await runtime).load(graph, files.read)).rejects.toMatchObject({
+    await expect(load(graph, files)).rejects.toMatchObject({
       name: 'graph',
       message: expect.stringContaining('Loading net (fp32 on wasm)') as string,
     });
@@ -139,7 +142,9 @@ test('failures of the runtime are told apart by their words', async () => {
     const module = { ...(await NODE_BUILDS.load('wasm')), InferenceSession: session };
     const broken = await openRuntime({ ...NODE_BUILDS, load: async () => module as never }, 'wasm', 1);
     const files = new Files();
-    return broken.load(graphOf(files, { ...PRODUCT, externals: {} }), files.read).catch((e: Error) => e.name);
+    const graph = graphOf(files, { ...PRODUCT, externals: {} });
+    const source = await asStored(graph.variant, files.read);
+    return broken.load(graph, source).catch((e: Error) => e.name);
   };
   expect(await failing(new Error('std::bad_alloc'))).toBe('memory');
   expect(await failing(new Error('Failed to allocate memory for buffer of 123 bytes'))).toBe('memory');

@@ -8,7 +8,7 @@ import type * as Ort from 'onnxruntime-web';
 import { asEngineError, assert, EngineError } from '../lib/errors.ts';
 import type { ErrorCode } from '../lib/errors.ts';
 import type { Provider } from '../lib/events.ts';
-import type { FileRef, GraphSpec, Variant } from '../lib/manifest.ts';
+import type { FileRef, GraphSpec, Variant, WeightRef } from '../lib/manifest.ts';
 import type { Capabilities, Wish } from '../lib/placement.ts';
 import type { DeviceTensor, DType, Tensor, Value } from '../lib/tensor.ts';
 import { memorySource, SourceBlob, widened } from './weights.ts';
@@ -84,6 +84,20 @@ export function buildFor(caps: Capabilities, wish: Wish): Build {
 
 export type ReadFile = (file: FileRef) => Promise<Uint8Array>;
 
+/** Where a graph comes from. */
+export interface GraphSource {
+  readonly model: Uint8Array;
+  /** A weight file of the variant, as it is stored. */
+  weights(file: WeightRef): Promise<Uint8Array>;
+  /** Further external files, by the location that the model names. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+/** A variant just as its files are. */
+export async function asStored({ graph }: Variant, read: ReadFile): Promise<GraphSource> {
+  return { model: await read(graph), weights: read, files: new Map() };
+}
+
 export interface GraphToLoad {
   readonly name: string;
   readonly spec: GraphSpec;
@@ -108,7 +122,7 @@ export interface Runtime {
   readonly threads: number;
   /** Size of the WebAssembly heap: it never shrinks, so this is its peak. Null before the first graph. */
   heapBytes(): number | null;
-  load(graph: GraphToLoad, read: ReadFile): Promise<LoadedGraph>;
+  load(graph: GraphToLoad, source: GraphSource): Promise<LoadedGraph>;
 }
 
 /** One runtime a worker: its heap and its GPU device live as long as the worker does. */
@@ -128,9 +142,9 @@ export async function openRuntime(loader: BuildLoader, build: Build, threads: nu
     build,
     threads,
     heapBytes: () => heap.bytes(),
-    async load(graph, read) {
+    async load(graph, source) {
       try {
-        return await loadGraph(ort, loader, graph, read);
+        return await loadGraph(ort, loader, graph, source);
       } catch (thrown) {
         throw wrap(thrown, `Loading ${describe(graph)}`);
       } finally {
@@ -144,17 +158,19 @@ async function loadGraph(
   ort: OrtModule,
   loader: BuildLoader,
   graph: GraphToLoad,
-  read: ReadFile,
+  source: GraphSource,
 ): Promise<LoadedGraph> {
   const { spec, variant } = graph;
   const externalData: { path: string; data: Blob | Uint8Array }[] = [];
-  for (const { location, widen, ...file } of variant.weights) {
-    const stored = memorySource(await read(file));
-    const blob = new SourceBlob(widen ? widened(stored, widen) : stored);
-    externalData.push({ path: location, data: loader.web ? blob : new Uint8Array(await blob.arrayBuffer()) });
+  for (const file of variant.weights) {
+    const stored = memorySource(await source.weights(file));
+    const blob = new SourceBlob(file.widen ? widened(stored, file.widen) : stored);
+    const data = loader.web ? blob : new Uint8Array(await blob.arrayBuffer());
+    externalData.push({ path: file.location, data });
   }
+  for (const [path, data] of source.files) externalData.push({ path, data });
   const location = (name: string): 'gpu-buffer' | 'cpu' => (spec.keep.includes(name) ? 'gpu-buffer' : 'cpu');
-  const session = await ort.InferenceSession.create(await read(variant.graph), {
+  const session = await ort.InferenceSession.create(source.model, {
     executionProviders: [loader.providers[graph.provider]],
     externalData,
     graphOptimizationLevel: 'all',

@@ -8,6 +8,7 @@ import type { ModelManifest } from '../lib/manifest.ts';
 import type { Capabilities, CheckResult } from '../lib/placement.ts';
 import { float32 } from '../lib/tensor.ts';
 import type { Tensor } from '../lib/tensor.ts';
+import { asStored } from './ort.ts';
 import type { ReadFile, Runtime } from './ort.ts';
 
 export interface CheckReport {
@@ -70,7 +71,10 @@ async function check(
   const known = answers[name];
   assert(spec && variant && known, `the self-check has no answer for ${name}`);
   try {
-    const graph = await runtime.load({ name, spec, variant, provider: 'webgpu' }, read);
+    const graph = await runtime.load(
+      { name, spec, variant, provider: 'webgpu' },
+      await asStored(variant, read),
+    );
     try {
       const outputs = await graph.run(mapValues(known.inputs, toTensor));
       const errors = Object.entries(known.outputs).map(

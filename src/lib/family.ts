@@ -38,14 +38,23 @@ export interface Model<C = unknown> {
   readonly signal: TaskSignal;
 }
 
-/** A change of weight files on their way into a session. */
+/** A change of graphs and weight files on their way into a session. */
 export interface WeightEdit {
   /** Equal keys make equal weights. */
   readonly key: string;
   /** Files that it changes, as the manifest names them. */
   readonly paths: ReadonlySet<string>;
-  /** A changed copy of such a file, in the same stored format. */
+  /** A changed copy of such a weight file, in the same stored format. */
   apply(path: string, bytes: Uint8Array): Uint8Array;
+  /** A changed copy of such a graph. */
+  graph(path: string, model: Uint8Array): EditedGraph;
+}
+
+/** A graph with what it reads beside its own weight files. */
+export interface EditedGraph {
+  readonly model: Uint8Array;
+  /** External files, by the location that the model names. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
 export interface TaskSignal {

@@ -1,13 +1,14 @@
 /**
  * LoRAs on their way into graphs: the recipe of a pack says which checkpoint tensors lie where in its weight files, so
- * a LoRA's deltas are added to the stored values just before a session reads them. The files themselves stay as they
- * are.
+ * a LoRA's deltas are added to stored floats just before a session reads them, and beside quantised matrices as
+ * factors of their own (lora-graph.ts). The files themselves stay as they are.
  */
 import { EngineError } from './errors.ts';
 import type { Model, WeightEdit } from './family.ts';
 import { store, toFloats, type SourceType, type Stored } from './convert/numbers.ts';
-import { isQuantised, type GraphRecipe, type RecipeTensor } from './convert/recipe.ts';
-import { readLora, type Lora, type Modules } from './lora.ts';
+import { isQuantised, type GraphRecipe, type PlainParameter, type RecipeTensor } from './convert/recipe.ts';
+import { withSideInputs, type Addition } from './lora-graph.ts';
+import { multiplied, readLora, type Lora, type Modules } from './lora.ts';
 import type { LoraUse } from './task.ts';
 import { decodeUtf8 } from './text/utf8.ts';
 
@@ -19,7 +20,7 @@ const RECIPE = 'recipe.';
 /**
  * Makes the model run with these LoRAs, and without any other. Reports what is wrong with a file and yet bearable.
  * @param ignores modules that checkpoints hold and inference does not read
- * @throws EngineError 'unsupported' for packs without recipes and for quantised weights; as readLora for bad files
+ * @throws EngineError 'unsupported' for packs without recipes; as readLora for bad files
  */
 export async function useLoras(
   uses: readonly LoraUse[],
@@ -73,7 +74,7 @@ export interface UsedLora {
 }
 
 /**
- * The edit that adds LoRAs to the weight files of all precisions that these recipes are for.
+ * The edit that adds LoRAs to the weight files and graphs of all precisions that these recipes are for.
  * @param key names the LoRAs and strengths: equal keys, equal weights
  */
 export function loraEdit(
@@ -81,51 +82,59 @@ export function loraEdit(
   loras: readonly UsedLora[],
   key: string,
 ): WeightEdit {
-  const touched = new Map<string, RecipeTensor[]>(); // file -> its parameters that change
-  for (const { shards, tensors } of recipes) {
+  const touched = new Map<string, PlainParameter[]>(); // weight file -> its parameters that change
+  const beside = new Map<string, Addition[]>(); // graph file -> what is added to its quantised parameters
+  const put = <T>(map: Map<string, T[]>, path: string, item: T): void =>
+    void map.set(path, [...(map.get(path) ?? []), item]);
+  for (const { file, shards, tensors } of recipes) {
     for (const tensor of tensors) {
-      if (!sectionsOf(tensor).some(({ module }) => loras.some(({ lora }) => lora.deltas.has(module))))
-        continue;
-      const { path } = shards[tensor.data.shard]!; // a recipe names its own files
-      touched.set(path, [...(touched.get(path) ?? []), tensor]);
+      const parts = partsOf(tensor, loras);
+      if (parts.length === 0) continue;
+      if (isQuantised(tensor)) {
+        const [outputs = 0, inputs = 0] = tensor.shape;
+        put(beside, file, { name: tensor.name, outputs, inputs, parts });
+      } else put(touched, shards[tensor.data.shard]!.path, tensor); // a recipe names its own files
     }
   }
   return {
     key,
-    paths: new Set(touched.keys()),
+    paths: new Set([...touched.keys(), ...beside.keys()]),
     apply(path, bytes) {
       const out = new Uint8Array(bytes); // the caller's bytes may be shared
       for (const tensor of touched.get(path) ?? []) add(tensor, loras, out);
       return out;
     },
+    graph(path, model) {
+      const additions = beside.get(path);
+      return additions ? withSideInputs(model, additions) : { model, files: new Map() };
+    },
   };
 }
 
+/** What LoRAs add to a parameter: for each of its modules and each LoRA that has it, one part. */
+const partsOf = (tensor: RecipeTensor, loras: readonly UsedLora[]) =>
+  sectionsOf(tensor).flatMap((section) =>
+    loras.flatMap(({ lora, strength }) => {
+      const delta = lora.deltas.get(section.module);
+      return delta ? [{ ...section, delta, strength }] : [];
+    }),
+  );
+
 const READ: Readonly<Record<Stored, SourceType>> = { f32: 'F32', f16: 'F16', bf16: 'BF16' };
 
-function add(tensor: RecipeTensor, loras: readonly UsedLora[], file: Uint8Array): void {
-  if (isQuantised(tensor)) {
-    throw new EngineError(
-      'unsupported',
-      `LoRAs cannot be added to ${tensor.dtype} weights. Choose fp16, bf16 or fp32 for this song.`,
-    );
-  }
+function add(tensor: PlainParameter, loras: readonly UsedLora[], file: Uint8Array): void {
   const { offset, bytes } = tensor.data;
   const place = file.subarray(offset, offset + bytes);
   const values = toFloats(place.slice(), READ[tensor.dtype]);
   const height = tensor.transpose ? tensor.shape.at(-1)! : tensor.shape[0]!;
   const width = values.length / height;
   const [down, right] = tensor.transpose ? [1, height] : [width, 1]; // strides of outputs and inputs
-  for (const { module, from, to, at, inputs } of sectionsOf(tensor)) {
-    for (const { lora, strength } of loras) {
-      const delta = lora.deltas.get(module);
-      if (!delta) continue;
-      const product = delta.multiply();
-      const factor = strength * delta.scale;
-      for (let row = from; row < to; row++) {
-        const start = (at + row - from) * down;
-        for (let i = 0; i < inputs; i++) values[start + i * right]! += factor * product[row * inputs + i]!;
-      }
+  for (const { delta, strength, from, to, at, inputs } of partsOf(tensor, loras)) {
+    const product = multiplied(delta);
+    const factor = strength * delta.scale;
+    for (let row = from; row < to; row++) {
+      const start = (at + row - from) * down;
+      for (let i = 0; i < inputs; i++) values[start + i * right]! += factor * product[row * inputs + i]!;
     }
   }
   place.set(store(values, tensor.dtype));

@@ -234,17 +234,3 @@ test('a matrix that is split over several parameters gets its parts', () => {
   const out = edit.apply('a.bin', new Uint8Array(new Float32Array(6).buffer));
   expect([...new Float32Array(out.slice().buffer)]).toEqual(DELTA.map((d) => -d));
 });
-
-test('quantised weights are refused, when they are loaded', () => {
-  const place = { shard: 0, offset: 0, bytes: 4 };
-  const tensor = {
-    ...stacked,
-    transpose: undefined as never,
-    dtype: 'q8' as const,
-    block: 32,
-    data: place,
-    scales: { ...place, dtype: 'f32' as const },
-  };
-  const edit = loraEdit([recipe([tensor], 'a.bin')], [{ lora: lora(), strength: 1 }], 'key');
-  expect(() => edit.apply('a.bin', new Uint8Array(8))).toThrow('LoRAs cannot be added to q8 weights');
-});

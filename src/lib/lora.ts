@@ -10,11 +10,31 @@ import { floats, parseSafetensors, type Fault, type Refusal, type StoredTensor }
 /** Sizes (outputs, inputs) of a checkpoint's linear modules by name; convolutions with their kernels flattened in. */
 export type Modules = ReadonlyMap<string, readonly [outputs: number, inputs: number]>;
 
-/** What a LoRA adds to one module, before strength: float64 sums, rows of outputs. */
-interface Delta {
+/** (rows, columns), row by row. */
+export interface Matrix {
+  readonly rows: number;
+  readonly columns: number;
+  readonly data: Float32Array | Float64Array;
+}
+
+/** up (outputs, rank) times down (rank, inputs). */
+export interface LowRank {
+  readonly form: 'low-rank';
+  readonly up: Matrix;
+  readonly down: Matrix;
+}
+
+/** The Kronecker product of two matrices; each is made when it is asked for. */
+export interface Kronecker {
+  readonly form: 'kronecker';
+  readonly first: () => Matrix;
+  readonly second: () => Matrix;
+}
+
+/** What a LoRA adds to one module, before strength: scale times its factors. */
+export interface Delta {
   readonly scale: number;
-  /** Writes scale 1: (outputs, inputs). */
-  multiply(): Float64Array;
+  readonly factors: LowRank | Kronecker;
 }
 
 export type ScaleSource = 'metadata' | 'adapter_config' | 'alpha' | 'default';
@@ -70,7 +90,7 @@ export function readLora(bytes: Uint8Array, modules: Modules, options: LoraOptio
       continue;
     }
     fit(module, factors, modules.get(module)!);
-    const { rank, multiply } = factors;
+    const { rank } = factors;
     const alphaKey = parts.get('alpha');
     const alpha = alphaKey === undefined ? null : read(alphaKey).data[0]!;
     if (alpha !== null) alphas++;
@@ -80,7 +100,7 @@ export function readLora(bytes: Uint8Array, modules: Modules, options: LoraOptio
         `${module}: the settings say rank ${rule.rank}, the tensors have ${rank}; the tensors count.`,
       );
     }
-    deltas.set(module, { scale: scaleOf(rank, rule, alpha), multiply });
+    deltas.set(module, { scale: scaleOf(rank, rule, alpha), factors: factors.product });
   }
   if (deltas.size === 0 && ignored.length === 0) {
     refuse('no_matching_keys', 'no module has both its factors. Get the file again.');
@@ -141,7 +161,7 @@ function scaleOf(rank: number | null, rule: Rule | null, alpha: number | null): 
 export function merged(weight: Float32Array, lora: Lora, module: string, strength: number): Float32Array {
   const delta = lora.deltas.get(module);
   if (!delta) return weight;
-  const product = delta.multiply();
+  const product = multiplied(delta);
   const factor = strength * delta.scale;
   const out = new Float32Array(weight.length);
   for (let i = 0; i < out.length; i++) out[i] = weight[i]! + factor * product[i]!;
@@ -272,18 +292,12 @@ function parseJson(text: string): unknown {
 
 // ---- factors
 
-interface Matrix {
-  readonly rows: number;
-  readonly columns: number;
-  readonly data: Float32Array;
-}
-
-interface Factors {
+interface Factors<P = LowRank | Kronecker> {
   readonly outputs: number;
   readonly inputs: number;
   /** null: a product of two full matrices. */
   readonly rank: number | null;
-  multiply(): Float64Array;
+  readonly product: P;
 }
 
 /** (rows, everything else); a number is 1 x 1. */
@@ -295,14 +309,19 @@ function matrixOf(key: string, tensor: StoredTensor): Matrix {
   return { rows, columns: rows === 0 ? 0 : data.length / rows, data };
 }
 
-function lowRank(parts: ReadonlyMap<Part, string>, read: (key: string) => Matrix): Factors | null {
+function lowRank(parts: ReadonlyMap<Part, string>, read: (key: string) => Matrix): Factors<LowRank> | null {
   const [downKey, upKey] = [parts.get('down'), parts.get('up')];
   if (downKey === undefined || upKey === undefined) return null;
   const [down, up] = [read(downKey), read(upKey)];
   if (down.rows !== up.columns || down.rows === 0) {
     refuse('rank_mismatch', `${downKey} has rank ${down.rows}, ${upKey} has ${up.columns}.`);
   }
-  return { outputs: up.rows, inputs: down.columns, rank: down.rows, multiply: () => product(up, down) };
+  return {
+    outputs: up.rows,
+    inputs: down.columns,
+    rank: down.rows,
+    product: { form: 'low-rank', up, down },
+  };
 }
 
 const KRONECKER: readonly Part[] = ['w1', 'w1a', 'w1b', 'w2', 'w2a', 'w2b', 't2'];
@@ -315,15 +334,11 @@ function kronecker(parts: ReadonlyMap<Part, string>, read: (key: string) => Matr
       `${parts.get('t2')} is a Tucker factor of a convolution, which cannot be merged.`,
     );
   }
-  const side = (
-    whole: Part,
-    a: Part,
-    b: Part,
-  ): (Omit<Factors, 'multiply'> & { values(): Float64Array }) | null => {
+  const side = (whole: Part, a: Part, b: Part): Factors<() => Matrix> | null => {
     const key = parts.get(whole);
     if (key !== undefined) {
-      const { rows, columns, data } = read(key);
-      return { outputs: rows, inputs: columns, rank: null, values: () => Float64Array.from(data) };
+      const matrix = read(key);
+      return { outputs: matrix.rows, inputs: matrix.columns, rank: null, product: () => matrix };
     }
     const pair = new Map<Part, string>();
     for (const [from, to] of [
@@ -334,30 +349,37 @@ function kronecker(parts: ReadonlyMap<Part, string>, read: (key: string) => Matr
       if (factor !== undefined) pair.set(to, factor);
     }
     const made = lowRank(pair, read);
-    return made && { ...made, values: made.multiply };
+    return made && { ...made, product: () => product(made.product.up, made.product.down) };
   };
   const first = side('w1', 'w1a', 'w1b');
   const second = side('w2', 'w2a', 'w2b');
   if (!first || !second) return null;
-  const outputs = first.outputs * second.outputs;
-  const inputs = first.inputs * second.inputs;
-  const multiply = (): Float64Array => {
-    const [a, b] = [first.values(), second.values()];
-    const out = new Float64Array(outputs * inputs);
-    for (let o = 0; o < outputs; o++) {
-      const [ao, bo] = [Math.floor(o / second.outputs), o % second.outputs];
-      for (let i = 0; i < inputs; i++) {
-        const [ai, bi] = [Math.floor(i / second.inputs), i % second.inputs];
-        out[o * inputs + i] = a[ao * first.inputs + ai]! * b[bo * second.inputs + bi]!;
-      }
-    }
-    return out;
+  return {
+    outputs: first.outputs * second.outputs,
+    inputs: first.inputs * second.inputs,
+    rank: second.rank ?? first.rank,
+    product: { form: 'kronecker', first: first.product, second: second.product },
   };
-  return { outputs, inputs, rank: second.rank ?? first.rank, multiply };
+}
+
+/** A delta before strength and scale, (outputs, inputs), summed in float64. */
+export function multiplied({ factors }: Delta): Float64Array | Float32Array {
+  if (factors.form === 'low-rank') return product(factors.up, factors.down).data;
+  const [a, b] = [factors.first(), factors.second()];
+  const inputs = a.columns * b.columns;
+  const out = new Float64Array(a.rows * b.rows * inputs);
+  for (let o = 0; o < a.rows * b.rows; o++) {
+    const [ao, bo] = [Math.floor(o / b.rows), o % b.rows];
+    for (let i = 0; i < inputs; i++) {
+      const [ai, bi] = [Math.floor(i / b.columns), i % b.columns];
+      out[o * inputs + i] = a.data[ao * a.columns + ai]! * b.data[bo * b.columns + bi]!;
+    }
+  }
+  return out;
 }
 
 /** a b, summed in float64. */
-function product(a: Matrix, b: Matrix): Float64Array {
+function product(a: Matrix, b: Matrix): Matrix {
   const out = new Float64Array(a.rows * b.columns);
   for (let o = 0; o < a.rows; o++) {
     for (let r = 0; r < b.rows; r++) {
@@ -366,7 +388,7 @@ function product(a: Matrix, b: Matrix): Float64Array {
       for (let i = 0; i < b.columns; i++) out[at + i]! += factor * b.data[r * b.columns + i]!;
     }
   }
-  return out;
+  return { rows: a.rows, columns: b.columns, data: out };
 }
 
 function refuse(fault: LoraFault, what: string): never {

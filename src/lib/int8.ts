@@ -1,0 +1,164 @@
+/**
+ * 8-bit products as WebAssembly computes them fastest. Its MatMulNBits expands codes to float32 first, which costs more
+ * than it saves; integer products take half of float32's time and less. So MatMulNBits(x, codes, scales) becomes
+ *
+ *   m = max |x| of a token;  q = uint8(round(127 x / m) + 128);  y = (q - 128) W8 * scale of the column * m / 127
+ *
+ * and the stored codes (n, k), which share a scale every 32, become int8 (k, n) with one scale a column, in place.
+ * Every token has a scale of its own, because one loud token would take the others' digits.
+ */
+import { constant, ELEMENT, externalInitializer, intAttribute, node, readGraph, writeGraph } from './onnx.ts';
+import type { External, Initializer, Node } from './onnx.ts';
+
+export interface Int8Graph {
+  readonly model: Uint8Array;
+  /**
+   * A weight file in the form that this model reads; it may change `bytes` itself.
+   * @param read any weight file as it is stored: scales may lie in another file than their codes
+   */
+  weights(
+    location: string,
+    bytes: Uint8Array,
+    read: (location: string) => Promise<Uint8Array>,
+  ): Promise<Uint8Array>;
+}
+
+const BITS = 8;
+const ZERO = 128; // the code of zero
+const LARGEST = 127;
+const MICROSOFT = { domain: 'com.microsoft' };
+
+/** A matrix on its way: codes (n, k / block, block), scales (n, k / block). */
+interface Matrix {
+  readonly n: number;
+  readonly k: number;
+  readonly block: number;
+  readonly codes: External;
+  readonly scales: External;
+}
+
+/** The model with its 8-bit products as integer ones; null where it has none. */
+export function dynamicInt8(model: Uint8Array): Int8Graph | null {
+  const { nodes, initializers } = readGraph(model);
+  const stored = new Map(initializers.map((one) => [one.name, one]));
+  const matrices: Matrix[] = [];
+  const rounded = new Map<string, Rounded>(); // by value: projections of the same value share its digits
+  const replaced = new Map<string, Initializer>();
+  const out = nodes.flatMap((one): readonly Node[] => {
+    const matrix = matrixOf(one, stored);
+    const [x = '', codes = '', scales = ''] = one.inputs;
+    if (!matrix) return [one];
+    matrices.push(matrix);
+    const { n, k } = matrix;
+    replaced.set(codes, externalInitializer(codes, ELEMENT.int8, [k, n], { ...matrix.codes, length: k * n }));
+    const scaleAt = { ...matrix.scales, length: 4 * n };
+    replaced.set(scales, externalInitializer(scales, ELEMENT.float32, [n], scaleAt));
+    const before = rounded.get(x);
+    const { digits, size, nodes: making } = before ?? roundedOf(x);
+    if (!before) rounded.set(x, { digits, size, nodes: making });
+    const product = `int8/${codes}`;
+    return [
+      ...(before ? [] : making),
+      node('MatMulIntegerToFloat', [digits, codes, 'int8/step', scales, 'int8/zero'], [product], MICROSOFT),
+      node('Mul', [product, size], one.outputs),
+    ];
+  });
+  if (matrices.length === 0) return null;
+  const constants = [
+    constant('int8/last', ELEMENT.int64, [1], BigInt64Array.of(-1n)),
+    constant('int8/tiny', ELEMENT.float32, [], Float32Array.of(1e-30)), // a token of zeros stays one
+    constant('int8/largest', ELEMENT.float32, [], Float32Array.of(LARGEST)),
+    constant('int8/step', ELEMENT.float32, [], Float32Array.of(1 / LARGEST)),
+    constant('int8/one', ELEMENT.float32, [], Float32Array.of(1)),
+    constant('int8/zero', ELEMENT.uint8, [], Uint8Array.of(ZERO)),
+  ];
+  return {
+    model: writeGraph(model, {
+      nodes: out,
+      initializers: [...initializers.map((one) => replaced.get(one.name) ?? one), ...constants],
+    }),
+    async weights(location, bytes, read) {
+      const touched = matrices.filter((m) => m.codes.location === location || m.scales.location === location);
+      for (const matrix of touched) {
+        const { codes, scales } = matrix;
+        const from = scales.location === location ? bytes : await read(scales.location);
+        const blocks = new Float32Array(from.slice(scales.offset, scales.offset + scales.length).buffer);
+        const columns = columnScales(matrix, blocks);
+        if (codes.location === location) requantise(matrix, blocks, columns, bytes);
+        if (scales.location === location) bytes.set(new Uint8Array(columns.buffer), scales.offset);
+      }
+      return bytes;
+    },
+  };
+}
+
+function matrixOf(one: Node, stored: ReadonlyMap<string, Initializer>): Matrix | null {
+  if (one.op !== 'MatMulNBits' || intAttribute(one, 'bits') !== BITS) return null;
+  const [codes, scales] = [stored.get(one.inputs[1] ?? ''), stored.get(one.inputs[2] ?? '')];
+  const [k, n, block] = ['K', 'N', 'block_size'].map((name) => intAttribute(one, name));
+  // Zero points or half-size activations: not ours for WebAssembly.
+  if (!codes?.external || !scales?.external || !k || !n || !block || one.inputs.length > 3) return null;
+  if (scales.type !== ELEMENT.float32) return null;
+  return { n, k, block, codes: codes.external, scales: scales.external };
+}
+
+/** Digits of a value and the sizes of its tokens. */
+interface Rounded {
+  readonly digits: string;
+  readonly size: string;
+  readonly nodes: readonly Node[];
+}
+
+function roundedOf(x: string): Rounded {
+  const name = (part: string): string => `int8/${x}/${part}`;
+  const [digits, size] = [name('digits'), name('size')];
+  return {
+    digits,
+    size,
+    nodes: [
+      node('Abs', [x], [name('abs')]),
+      node('ReduceMax', [name('abs'), 'int8/last'], [name('max')]),
+      node('Max', [name('max'), 'int8/tiny'], [size]),
+      node('Div', ['int8/largest', size], [name('factor')]),
+      node('Mul', [x, name('factor')], [name('scaled')]),
+      node('QuantizeLinear', [name('scaled'), 'int8/one', 'int8/zero'], [digits]),
+    ],
+  };
+}
+
+/** One scale a column: codes reach 128 steps of their own scale, so the largest of those decides. */
+function columnScales({ n }: Matrix, blocks: Float32Array): Float32Array {
+  const each = blocks.length / n;
+  const columns = new Float32Array(n);
+  for (let row = 0; row < n; row++) {
+    let largest = 0;
+    for (let b = row * each; b < (row + 1) * each; b++) largest = Math.max(largest, Math.abs(blocks[b]!));
+    columns[row] = (ZERO * largest) / LARGEST;
+  }
+  return columns;
+}
+
+const TILE = 64; // columns at a time: their lines of the transposed matrix stay in the cache
+
+function requantise(
+  { n, k, block, codes }: Matrix,
+  blocks: Float32Array,
+  columns: Float32Array,
+  file: Uint8Array,
+): void {
+  const each = blocks.length / n;
+  const from = file.slice(codes.offset, codes.offset + codes.length);
+  const to = new Int8Array(file.buffer, file.byteOffset + codes.offset, n * k);
+  for (let first = 0; first < n; first += TILE) {
+    const last = Math.min(first + TILE, n);
+    for (let b = 0; b < each; b++) {
+      const end = Math.min(k, (b + 1) * block);
+      for (let row = first; row < last; row++) {
+        const column = columns[row]!;
+        const factor = column === 0 ? 0 : blocks[row * each + b]! / column;
+        const line = row * each * block;
+        for (let i = b * block; i < end; i++) to[i * n + row] = Math.round((from[line + i]! - ZERO) * factor);
+      }
+    }
+  }
+}
