@@ -5,7 +5,7 @@ import { quantise } from '../lib/convert/numbers.ts';
 import type { GraphRecipe } from '../lib/convert/recipe.ts';
 import { loraEdit } from '../lib/lora-weights.ts';
 import type { UsedLora } from '../lib/lora-weights.ts';
-import type { Lora, Matrix } from '../lib/lora.ts';
+import type { Delta, Lora, Matrix } from '../lib/lora.ts';
 import type { FileRef, ModelManifest, Precision } from '../lib/manifest.ts';
 import { ELEMENT, externalInitializer, node, readGraph, writeGraph } from '../lib/onnx.ts';
 import { widenF16 } from '../lib/safetensors.ts';
@@ -183,30 +183,32 @@ const LORAS: readonly UsedLora[] = [
   },
 ]; // prettier-ignore
 
-/** The deltas added to W in place, element by element: what the side inputs have to equal. */
+/** The deltas added to W element by element: what the side inputs have to equal. */
 function merged(w: Float32Array): Float64Array {
-  const out = Float64Array.from(w);
-  for (const { lora, strength } of LORAS) {
-    for (const [module, { scale, factors }] of lora.deltas) {
-      const row = MODULES.indexOf(module) * EACH;
-      for (let o = 0; o < EACH; o++) {
-        for (let i = 0; i < K; i++) {
-          let value = 0;
-          if (factors.form === 'low-rank') {
-            const { up, down } = factors;
-            for (let r = 0; r < down.rows; r++) value += up.data[o * up.columns + r]! * down.data[r * K + i]!;
-          } else {
-            const [a, b] = [factors.first(), factors.second()];
-            value =
-              a.data[Math.floor(o / b.rows) * a.columns + Math.floor(i / b.columns)]! *
-              b.data[(o % b.rows) * b.columns + (i % b.columns)]!;
-          }
-          out[(row + o) * K + i]! += strength * scale * value;
-        }
-      }
-    }
+  return Float64Array.from(w, (value, at) => {
+    const [row, i] = [Math.floor(at / K), at % K];
+    const module = MODULES[Math.floor(row / EACH)]!;
+    const added = LORAS.map(({ lora, strength }) => {
+      const delta = lora.deltas.get(module);
+      return delta ? strength * delta.scale * element(delta.factors, row % EACH, i) : 0;
+    });
+    return added.reduce((sum, v) => sum + v, value);
+  });
+}
+
+function element(factors: Delta['factors'], o: number, i: number): number {
+  if (factors.form === 'low-rank') {
+    const { up, down } = factors;
+    return [...Array(down.rows).keys()].reduce(
+      (sum, r) => sum + up.data[o * up.columns + r]! * down.data[r * K + i]!,
+      0,
+    );
   }
-  return out;
+  const [a, b] = [factors.first(), factors.second()];
+  return (
+    a.data[Math.floor(o / b.rows) * a.columns + Math.floor(i / b.columns)]! *
+    b.data[(o % b.rows) * b.columns + (i % b.columns)]!
+  );
 }
 
 test.each([
