@@ -7,14 +7,14 @@ import './css/pages.css';
 import './css/overlays.css';
 import './css/narrow.css';
 import { chooseLanguage, useLanguage } from './language.ts';
-import { applyTheme, createSettings } from './settings.svelte.ts';
+import { applyLook, createSettings } from './settings.svelte.ts';
 
 const target = document.getElementById('app');
 if (!target) throw new Error('index.html has no #app');
-const { theme, language } = createSettings().current;
+const settings = createSettings().current;
 // Before the first paint of the app, so that a chosen theme does not flash the other one.
-applyTheme(theme);
+applyLook(settings);
 // Before anything of the app is read: its modules take their words when they are loaded.
-await useLanguage(chooseLanguage(language, navigator.languages));
+await useLanguage(chooseLanguage(settings.language, navigator.languages));
 const { default: App } = await import('./App.svelte');
 mount(App, { target });

@@ -3,6 +3,7 @@
  * while pages come and go; waveforms attach to the element and let go of it.
  */
 import type { Track } from '../storage/library.ts';
+import { wantsCalm } from './settings.svelte.ts';
 
 /** How often the shown position follows the sound, milliseconds; with reduced motion four times a second. */
 const FRAME_MS = { usual: 66, reduced: 250 } as const;
@@ -166,7 +167,7 @@ export class Player {
 
   #follow(): void {
     cancelAnimationFrame(this.#frame);
-    const every = matchMedia('(prefers-reduced-motion: reduce)').matches ? FRAME_MS.reduced : FRAME_MS.usual;
+    const every = wantsCalm() ? FRAME_MS.reduced : FRAME_MS.usual;
     let last = -Infinity;
     const frame = (now: number): void => {
       if (!this.playing) return;

@@ -41,4 +41,4 @@ function textOf({ title, seed, model, task }: Searched): string {
 }
 
 /** Case and accents do not matter: "Café" is found by "cafe". */
-const fold = (text: string): string => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();
+export const fold = (text: string): string => text.normalize('NFD').replace(/\p{M}/gu, '').toLowerCase();

@@ -2,7 +2,8 @@
 import { isLanguage, type LanguageId } from './language.ts';
 import { NO_WISH, type Wish } from '../lib/placement.ts';
 
-export type Theme = 'system' | 'light' | 'dark' | 'contrast';
+export const THEMES = ['system', 'light', 'dark', 'contrast'] as const;
+export type Theme = (typeof THEMES)[number];
 
 export interface Settings {
   readonly theme: Theme;
@@ -10,6 +11,10 @@ export interface Settings {
   readonly language: LanguageId | 'auto';
   /** Single keys as shortcuts; those with Ctrl always work (WCAG 2.1.4). */
   readonly singleKeys: boolean;
+  /** Less motion than the system asks for; never more. */
+  readonly calm: boolean;
+  /** A notice of the system when a song is ready and the tab is hidden. */
+  readonly notices: boolean;
   readonly volume: number;
   readonly wish: Wish;
 }
@@ -18,10 +23,11 @@ const DEFAULTS: Settings = {
   theme: 'system',
   language: 'auto',
   singleKeys: true,
+  calm: false,
+  notices: false,
   volume: 0.8,
   wish: NO_WISH,
 };
-const THEMES: readonly Theme[] = ['system', 'light', 'dark', 'contrast'];
 
 export class Keep<T extends object> {
   current = $state.raw() as T;
@@ -43,10 +49,12 @@ export class Keep<T extends object> {
 }
 
 export const createSettings = (): Keep<Settings> =>
-  new Keep('cadenza.settings', DEFAULTS, ({ theme, language, singleKeys, volume, wish }) => ({
+  new Keep('cadenza.settings', DEFAULTS, ({ theme, language, singleKeys, calm, notices, volume, wish }) => ({
     ...(THEMES.includes(theme as Theme) && { theme: theme as Theme }), // membership was just checked
     ...((language === 'auto' || isLanguage(language)) && { language }),
     ...(typeof singleKeys === 'boolean' && { singleKeys }),
+    ...(typeof calm === 'boolean' && { calm }),
+    ...(typeof notices === 'boolean' && { notices }),
     ...(typeof volume === 'number' && volume >= 0 && volume <= 1 && { volume }),
     ...(isRecord(wish) && { wish: parseWish(wish) }),
   }));
@@ -74,9 +82,16 @@ function readJson(key: string): Readonly<Record<string, unknown>> {
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null;
 
-/** Puts the theme on the page; 'system' leaves the choice to the style sheet. */
-export function applyTheme(theme: Theme): void {
-  const root = document.documentElement;
-  if (theme === 'system') delete root.dataset['theme'];
-  else root.dataset['theme'] = theme;
+/** Puts theme and motion on the page; 'system' and false leave the choice to the style sheet. */
+export function applyLook({ theme, calm }: Pick<Settings, 'theme' | 'calm'>): void {
+  const { dataset } = document.documentElement;
+  if (theme === 'system') delete dataset['theme'];
+  else dataset['theme'] = theme;
+  if (calm) dataset['motion'] = 'reduce';
+  else delete dataset['motion'];
 }
+
+/** True where the user wants as little motion as there can be. */
+export const wantsCalm = (): boolean =>
+  document.documentElement.dataset['motion'] === 'reduce' ||
+  matchMedia('(prefers-reduced-motion: reduce)').matches;

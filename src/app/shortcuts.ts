@@ -1,60 +1,45 @@
-/** The keyboard as a table: what is pressed, and what the app does. Single keys never work while somebody types. */
+/** The keyboard: what is pressed, looked up in the table of commands. Single keys never work while somebody types. */
+import { COMMANDS, commandOf, type Command, type CommandId } from './commands.ts';
 import type { Studio } from './studio.svelte.ts';
+import { named, TEXT } from './text.ts';
 
-interface Press {
-  readonly key: string;
-  readonly shift: boolean;
+type Press = Pick<
+  KeyboardEvent,
+  'key' | 'code' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey' | 'isComposing'
+>;
+
+/**
+ * The press as the table writes it. A letter of another script counts as the key that it lies on, and signs carry no
+ * Shift, because layouts differ in where they need it.
+ */
+export function pressed({ key, code, ctrlKey, metaKey, altKey, shiftKey }: Press): string {
+  const letter = /^Key([A-Z])$/u.exec(code)?.[1];
+  const latin = /^[a-z]$/iu.test(key);
+  const name =
+    key === ' '
+      ? 'Space'
+      : latin
+        ? key.toUpperCase()
+        : letter && (altKey || /^\p{L}$/u.test(key))
+          ? letter
+          : key;
+  const sign = name.length === 1 && !/[A-Z]/u.test(name);
+  return [(ctrlKey || metaKey) && 'Mod', altKey && 'Alt', shiftKey && !sign && 'Shift', name]
+    .filter((part) => part !== false)
+    .join(' ');
 }
 
-type Does = (studio: Studio, press: Press) => void;
-
-const SMALL_STEP = 0.05;
-
-const seek =
-  (sign: 1 | -1): Does =>
-  ({ player }, { shift }) =>
-    player.seek(player.time + sign * (shift ? 1 : 5));
-const louder =
-  (by: number): Does =>
-  ({ player }) =>
-    player.setVolume(player.volume + by);
-
-/** Keys without Ctrl. */
-const SINGLE: Readonly<Record<string, Does>> = {
-  ' ': ({ player }) => void player.toggle(),
-  ArrowLeft: seek(-1),
-  ArrowRight: seek(1),
-  ArrowUp: louder(SMALL_STEP),
-  ArrowDown: louder(-SMALL_STEP),
-  Home: ({ player }) => player.seek(0),
-  End: ({ player }) => player.seek(player.duration),
-  l: ({ player }) => player.setLoop(!player.loop),
-  m: ({ player }) => player.setMuted(!player.muted),
-  j: (studio) => void studio.skip(-1),
-  k: (studio) => void studio.skip(1),
-  f: (studio) => {
-    const { track } = studio.player;
-    if (track) void studio.change(track, { favourite: !track.favourite });
-  },
-  Delete: (studio) => {
-    const { track } = studio.player;
-    if (track) void studio.remove(track);
-  },
-};
-
-/** Keys with Ctrl, or ⌘. */
-const COMMAND: Readonly<Record<string, Does>> = {
-  Enter: (studio) => studio.generate(),
-  '.': (studio) => void studio.stopAndKeep(),
-  s: (studio) => {
-    const { track } = studio.player;
-    if (track) void studio.download(track);
-  },
-  z: ({ shelf }) => shelf.undo(),
-};
+/** The command that a press stands for now; null where there is none. */
+export function commandFor(
+  press: string,
+  able: (command: Command) => boolean,
+  commands = COMMANDS,
+): Command | null {
+  return commands.find((command) => command.keys === press && able(command)) ?? null;
+}
 
 /** True where a control has a use of its own for arrows, Space and letters. */
-function taken(target: EventTarget | null, key: string): boolean {
+function taken(target: EventTarget | null, press: string): boolean {
   if (!(target instanceof HTMLElement)) return false;
   if (target.closest('dialog')) return true;
   if (
@@ -63,34 +48,50 @@ function taken(target: EventTarget | null, key: string): boolean {
     target instanceof HTMLSelectElement
   )
     return true;
-  if (target instanceof HTMLInputElement) {
-    const typed = !['range', 'checkbox', 'radio'].includes(target.type);
-    return typed || key.startsWith('Arrow') || key === 'Home' || key === 'End' || key === ' ';
-  }
-  return key === ' ' && target.closest('button, a, summary') !== null;
+  const moves = /Arrow|Home|End|Space/u.test(press);
+  if (target instanceof HTMLInputElement)
+    return !['range', 'checkbox', 'radio'].includes(target.type) || moves;
+  // Roles whose own keys the page implements: trees, lists, sliders of regions.
+  if (moves && target.closest('[role=listbox],[role=tree],[role=slider],[role=grid],[role=menu]'))
+    return true;
+  return press === 'Space' && target.closest('button, a, summary') !== null;
 }
 
-/** Answers the keyboard until the returned function is called. `?` opens the list of shortcuts. */
-export function listenKeys(studio: Studio, showList: () => void): () => void {
+/** Answers the keyboard until the returned function is called. */
+export function listenKeys(studio: Studio): () => void {
+  const able = ({ when }: Command): boolean => when?.(studio) ?? true;
   const keydown = (event: KeyboardEvent): void => {
-    if (event.defaultPrevented || event.altKey || event.isComposing) return;
-    const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-    const press = { key, shift: event.shiftKey };
-    const typing = taken(event.target, key);
-    if (event.ctrlKey || event.metaKey) {
-      if (typing && key === 'z') return; // undo belongs to the text
-      const does = COMMAND[key];
-      if (!does) return;
-      event.preventDefault();
-      return does(studio, press);
-    }
-    if (typing || !studio.settings.current.singleKeys) return;
-    if (key === '?') return showList();
-    const does = SINGLE[key];
-    if (!does || !studio.player.track) return;
+    if (event.defaultPrevented || event.isComposing) return;
+    const press = pressed(event);
+    const withMod = press.startsWith('Mod ');
+    const typing = taken(event.target, press);
+    if (typing && (!withMod || /^Mod (Shift )?[ZY]$/u.test(press))) return; // undo belongs to the text
+    if (!withMod && !studio.settings.current.singleKeys) return;
+    const command = commandFor(press, able);
+    if (!command) return;
     event.preventDefault();
-    does(studio, press);
+    if (event.repeat && !command.repeats) return;
+    command.run(studio);
   };
   addEventListener('keydown', keydown);
   return () => removeEventListener('keydown', keydown);
 }
+
+const SIGNS: Readonly<Record<string, string>> = {
+  ArrowLeft: '←',
+  ArrowRight: '→',
+  ArrowUp: '↑',
+  ArrowDown: '↓',
+  '-': '−',
+};
+const APPLE: Readonly<Record<string, string>> = { Mod: '⌘', Shift: '⇧', Alt: '⌥', Enter: '↵', Delete: '⌦' };
+
+const onApple = (): boolean =>
+  typeof navigator !== 'undefined' && /Mac|iPhone|iPad/u.test(navigator.platform);
+
+/** The keys as their caps say: ['Ctrl', 'Enter'], on Apple ['⌘', '↵']. */
+export const caps = (keys: string, apple = onApple()): readonly string[] =>
+  keys.split(' ').map((key) => (apple && APPLE[key]) || SIGNS[key] || named(TEXT.keys.caps, key));
+
+/** For a title: "Ctrl Enter"; empty for a command without keys. */
+export const keysOf = (id: CommandId): string => caps(commandOf(id)?.keys ?? '').join(' ');

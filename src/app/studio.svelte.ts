@@ -15,9 +15,11 @@ import { rateOf, workSeconds } from './estimate.ts';
 import { fileName } from './format.ts';
 import { milestone, newJob, progress, reduceJob, type Job, type JobAction } from './job.ts';
 import { Log } from './log.svelte.ts';
+import { Overlays } from './overlays.svelte.ts';
 import { Player } from './player.svelte.ts';
 import { Pwa, UPDATE_EVENT } from './pwa.svelte.ts';
 import { Router } from './router.svelte.ts';
+import { notify } from './notify.ts';
 import { createSettings, Keep } from './settings.svelte.ts';
 import { Shelf } from './shelf.svelte.ts';
 import { TEXT } from './text.ts';
@@ -29,6 +31,7 @@ const DOWNLOAD_MS = 100;
 export class Studio {
   readonly settings = createSettings();
   readonly router = new Router();
+  readonly overlays = new Overlays();
   readonly toasts = new Toasts();
   readonly log = new Log();
   readonly shelf = new Shelf(this.toasts);
@@ -299,6 +302,7 @@ export class Studio {
     const last = tracks.at(-1);
     this.#act(job.id, { type: 'done' });
     this.toasts.say(TEXT.live.ready(job.title));
+    if (this.settings.current.notices) notify(TEXT.live.ready(job.title));
     if (!last) return;
     if (!this.player.playing) await this.show(last, false);
     this.toasts.show({
