@@ -5,6 +5,7 @@ import './css/shell.css';
 import './css/studio.css';
 import './css/pages.css';
 import './css/overlays.css';
+import './css/listen.css';
 import './css/narrow.css';
 import { chooseLanguage, useLanguage } from './language.ts';
 import { applyLook, createSettings } from './settings.svelte.ts';

@@ -1,115 +1,170 @@
 /**
- * The one player of the page. It owns the audio element, which lives as long as the page does, so the music goes on
- * while pages come and go; waveforms attach to the element and let go of it.
+ * The one player of the page. It lives as long as the page does, so the music goes on while pages come and go: they
+ * show its state and call its methods. Sound is read in pieces from its file and laid end to end on the audio clock
+ * (listen/deck.ts); what plays next stands in `playlist`.
  */
+import { asEngineError, EngineError } from '../lib/errors.ts';
 import type { Track } from '../storage/library.ts';
+import {
+  amplitudeOf,
+  comparison,
+  matchingGains,
+  open as namesShown,
+  reduceCompare,
+  type CompareAction,
+  type Comparison,
+  type Side,
+} from './listen/compare.ts';
+import { Deck, FADE_SECONDS, Rated, type Programme } from './listen/deck.ts';
+import * as lists from './listen/playlist.ts';
+import type { Playlist } from './listen/playlist.ts';
+import { Session, type Shown } from './listen/session.ts';
+import { openWav, type Sound } from './listen/sound.ts';
 import { wantsCalm } from './settings.svelte.ts';
 
 /** How often the shown position follows the sound, milliseconds; with reduced motion four times a second. */
 const FRAME_MS = { usual: 66, reduced: 250 } as const;
+/** Volume moves within this time, so that it does not crackle. */
+const VOLUME_SECONDS = 0.02;
+/** From one side of a comparison to the other: no click, and no mixture to hear. */
+const SWAP_SECONDS = 0.015;
+const SHORTEST_LOOP = 0.05;
+/** Open files: the song in hand, the next one, and one to go back to. */
+const SOUNDS_KEPT = 4;
 
 export interface Sounds {
   /** The WAV file of a track. */
   open(track: Track): Promise<Blob>;
+  /** The track of an id; null once it is deleted. */
+  find(id: string): Track | null;
+  /** The media keys ask for the song before or after. */
+  skip(by: -1 | 1): void;
+  /** What the operating system shows of a track. */
+  show(track: Track): Shown;
+}
+
+/** A stretch of a song, seconds. */
+export interface Stretch {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What exists from the first play on: browsers let a page make sound only after it was touched. */
+interface Rig {
+  readonly context: AudioContext;
+  readonly rated: Rated;
+  /** Everything that is heard, before the volume. */
+  readonly bus: GainNode;
+  readonly volume: GainNode;
+  readonly deck: Deck<Track>;
 }
 
 export class Player {
-  readonly audio = new Audio();
   track = $state.raw<Track | null>(null);
-  /** The element has the sound of `track`. */
+  /** The sound of `track` is open. */
   ready = $state(false);
   playing = $state(false);
   /** Seconds. */
   time = $state(0);
   loop = $state(false);
+  /** What loops instead of the whole song. */
+  region = $state.raw<Stretch | null>(null);
   muted = $state(false);
   volume = $state(1);
   /** Why the track cannot be played; empty while it can. */
   trouble = $state('');
+  playlist = $state.raw<Playlist>(lists.EMPTY);
+  comparison = $state.raw<Comparison | null>(null);
 
   readonly #sounds: Sounds;
-  #url = '';
+  readonly #session = new Session();
+  #rig: Rig | null = null;
   #frame = 0;
+  #tick: ReturnType<typeof setInterval> | undefined;
   /** Counts openings, so that a slow file cannot replace a newer choice. */
   #opening = 0;
+  readonly #open = new Map<string, Promise<Sound>>();
+  /** What plays in step: the song in hand, or both of a comparison. */
+  #lanes: readonly Sound[] = [];
+  #pair: Readonly<Record<Side, Track>> | null = null;
+  /** Id of the song that was last heard. */
+  #heard = '';
 
   constructor(sounds: Sounds, volume: number) {
     this.#sounds = sounds;
     this.volume = volume;
-    this.audio.volume = volume;
-    this.audio.preload = 'auto';
   }
 
   get duration(): number {
-    return this.track?.seconds ?? 0;
+    const { a, b } = this.#pair ?? {};
+    // Two songs are in step as long as both are there.
+    return a && b ? Math.min(a.seconds, b.seconds) : (this.track?.seconds ?? 0);
   }
 
-  /** Follows the element until the returned function is called. */
+  /** Songs to come, soonest first. */
+  get coming(): readonly Track[] {
+    return lists.coming(this.playlist).flatMap((id) => this.#sounds.find(id) ?? []);
+  }
+
+  /** Answers the media keys until the returned function is called; then the music ends too. */
   listen(): () => void {
-    const { audio } = this;
-    const off = new AbortController();
-    const on = (type: keyof HTMLMediaElementEventMap, does: () => void): void =>
-      audio.addEventListener(type, does, { signal: off.signal });
-    on('play', () => {
-      this.playing = true;
-      this.#follow();
-    });
-    on('pause', () => {
-      this.playing = false;
-      this.time = audio.currentTime;
-    });
-    on('ended', () => {
-      this.playing = false;
-      this.time = this.duration;
-    });
-    on('seeked', () => {
-      this.time = audio.currentTime;
-    });
-    on('timeupdate', () => {
-      if (!this.playing) this.time = audio.currentTime;
-    });
-    on('error', () => {
-      if (this.#url !== '') this.trouble = audio.error?.message || 'unknown format';
+    const off = this.#session.listen({
+      play: () => void this.play(),
+      pause: () => this.pause(),
+      stop: () => this.pause(),
+      seekTo: (seconds) => this.seek(seconds),
+      seekBy: (seconds) => this.seek(this.time + seconds),
+      skip: (by) => this.#sounds.skip(by),
     });
     return () => {
-      off.abort();
-      cancelAnimationFrame(this.#frame);
+      off();
+      this.pause();
+      void this.#rig?.context.close();
+      this.#rig = null;
     };
   }
 
-  /** Puts a track into the player. Its sound is read only when needed: now if `play`, else when played or seeked. */
+  /** Puts a track into the player. Its sound is read only as it plays. */
   async open(track: Track, play: boolean): Promise<void> {
-    if (track.id !== this.track?.id) {
-      this.#release();
-      this.track = track;
-    }
+    if (track.id !== this.track?.id) this.#take(track);
     if (!this.ready) await this.#load(track);
     if (play && this.track?.id === track.id) await this.play();
   }
 
   /** Takes the newer record of the track in hand (a new title …). */
   refresh(track: Track): void {
-    if (track.id === this.track?.id) this.track = track;
+    if (track.id !== this.track?.id) return;
+    this.track = track;
+    this.#show();
   }
 
   close(): void {
-    this.#release();
-    this.track = null;
+    this.#take(null);
   }
 
   async play(): Promise<void> {
-    if (!this.ready) return;
-    if (this.time >= this.duration - 0.05) this.audio.currentTime = 0;
+    if (!this.ready || !this.track) return;
+    if (this.time >= this.duration - 0.05) this.time = 0;
+    const rig = this.#start();
+    this.#setPlaying(true);
     try {
-      await this.audio.play();
+      // Waits where the browser wants the page touched first.
+      await rig.context.resume();
+      if (this.playing)
+        await rig.deck.play(() => this.#here(rig, this.time), this.time > 0 ? FADE_SECONDS : 0);
     } catch (thrown) {
-      // A pause or another song overtook this one; anything else is told.
-      if (!(thrown instanceof DOMException && thrown.name === 'AbortError')) this.trouble = String(thrown);
+      this.#fail(thrown);
     }
   }
 
   pause(): void {
-    this.audio.pause();
+    if (!this.playing) return;
+    this.#follow();
+    this.#setPlaying(false);
+    const { deck, context } = this.#rig ?? {};
+    deck?.stop();
+    // After the fade; a clock that stands costs nothing.
+    setTimeout(() => !this.playing && void context?.suspend(), 10 * 1000 * FADE_SECONDS);
   }
 
   async toggle(): Promise<void> {
@@ -119,64 +174,318 @@ export class Player {
 
   seek(seconds: number): void {
     if (!this.ready) return;
-    this.audio.currentTime = Math.min(Math.max(0, seconds), this.duration);
-    this.time = this.audio.currentTime;
+    this.time = Math.min(Math.max(0, seconds), this.duration);
+    this.#session.position(this.time, this.duration);
+    const rig = this.#rig;
+    if (!this.playing || !rig) return;
+    const { time } = this;
+    void rig.deck.play(() => this.#here(rig, time), FADE_SECONDS);
   }
 
   setLoop(loop: boolean): void {
     this.loop = loop;
-    this.audio.loop = loop;
+    this.#replan();
+  }
+
+  /** What the loop goes round; the whole song when null. */
+  setRegion(region: Stretch | null): void {
+    this.region = region && region.end - region.start >= SHORTEST_LOOP ? region : null;
+    if (this.loop) this.#replan();
   }
 
   setMuted(muted: boolean): void {
     this.muted = muted;
-    this.audio.muted = muted;
+    this.#applyVolume();
   }
 
   setVolume(volume: number): void {
     this.volume = Math.min(1, Math.max(0, volume));
-    this.audio.volume = this.volume;
-    if (this.volume > 0) this.setMuted(false);
+    if (this.volume > 0) this.muted = false;
+    this.#applyVolume();
+  }
+
+  /** Plays a list from one of its songs on; without one, from the first, or from any when shuffled. */
+  async playAll(tracks: readonly Track[], from?: Track): Promise<void> {
+    const { shuffle } = this.playlist;
+    const first = from ?? tracks[shuffle ? Math.floor(Math.random() * tracks.length) : 0];
+    if (!first) return;
+    const ids = tracks.map(({ id }) => id);
+    this.playlist = lists.started(this.playlist, ids, first.id, Math.random);
+    await this.open(first, true);
+  }
+
+  playNext(track: Track): void {
+    this.#plan(lists.putNext(this.playlist, track.id));
+  }
+
+  playLast(track: Track): void {
+    this.#plan(lists.putLast(this.playlist, track.id));
+  }
+
+  /** Changes what comes after the song in hand. */
+  #plan(playlist: Playlist): void {
+    this.playlist = playlist;
+    this.#replan();
+  }
+
+  unqueue(track: Track): void {
+    this.#plan(lists.without(this.playlist, track.id));
+  }
+
+  moveNext(track: Track, by: -1 | 1): void {
+    this.#plan(lists.moved(this.playlist, track.id, by));
+  }
+
+  clearQueue(): void {
+    this.#plan(lists.cleared(this.playlist));
+  }
+
+  setRepeat(repeat: boolean): void {
+    this.#plan(lists.repeated(this.playlist, repeat));
+  }
+
+  setShuffle(shuffle: boolean): void {
+    this.#plan(lists.shuffled(this.playlist, shuffle, Math.random));
+  }
+
+  /** The song after (1) or before (-1) the one in hand, and whether there is one. */
+  neighbour(by: -1 | 1): Track | null {
+    if (by === 1) return this.coming[0] ?? null;
+    const id = lists.earlier(this.playlist);
+    return id === null ? null : this.#sounds.find(id);
+  }
+
+  /** Goes to a song, and on with the list it is in; plays if the one before did. */
+  async skipTo(track: Track): Promise<void> {
+    this.playlist = lists.arrived(this.playlist, track.id);
+    await this.open(track, this.playing);
+  }
+
+  /** Hears two songs side by side, from where the first one is. */
+  async compare(a: Track, b: Track): Promise<void> {
+    const was = this.playing;
+    if (this.track?.id !== a.id) await this.open(a, false);
+    const mine = this.#opening;
+    try {
+      const pair = await Promise.all([this.#sound(a), this.#sound(b)]);
+      if (mine !== this.#opening) return;
+      this.#lanes = pair;
+      this.#pair = { a, b };
+      this.comparison = comparison(a.id, b.id);
+    } catch (thrown) {
+      return this.#fail(thrown);
+    }
+    this.time = Math.min(this.time, this.duration);
+    if (this.playing) this.#replan(FADE_SECONDS);
+    else if (was) await this.play();
+  }
+
+  /** A step of the comparison: hear the other side, hide the names, choose … */
+  act(action: CompareAction): void {
+    if (!this.comparison || !this.#pair) return;
+    this.comparison = reduceCompare(this.comparison, action);
+    this.#rig?.deck.mix(this.#gains(), SWAP_SECONDS);
+    // What is shown is what is heard, but for a blind test, where that would tell.
+    const shown = this.#pair[namesShown(this.comparison) ? this.comparison.heard : 'a'];
+    if (shown.id === this.track?.id) return;
+    this.track = this.#sounds.find(shown.id) ?? shown;
+    this.#show();
+  }
+
+  /** Goes on with the song that is heard. */
+  endCompare(): void {
+    const { comparison: at } = this;
+    if (!at || !this.#pair) return;
+    const track = this.#pair[at.heard];
+    this.#lanes = this.#lanes.slice(at.heard === 'a' ? 0 : 1).slice(0, 1);
+    this.#pair = null;
+    this.comparison = null;
+    this.track = this.#sounds.find(track.id) ?? track;
+    this.#heard = track.id;
+    this.#show();
+    this.#replan(FADE_SECONDS);
+  }
+
+  /** Decibels that each side of the comparison is turned by. */
+  get matched(): Readonly<Record<Side, number>> {
+    return this.#pair ? matchingGains(this.#pair.a.loudness, this.#pair.b.loudness) : { a: 0, b: 0 };
+  }
+
+  #gains(): readonly number[] {
+    const { comparison: at, matched } = this;
+    if (!at) return [1];
+    return (['a', 'b'] as const).map((side) => (side === at.heard ? amplitudeOf(matched[side]) : 0));
+  }
+
+  #take(track: Track | null): void {
+    this.#opening += 1;
+    this.#rig?.deck.stop();
+    if (this.playing) this.#setPlaying(false);
+    this.#lanes = [];
+    this.#pair = null;
+    this.comparison = null;
+    this.ready = false;
+    this.time = 0;
+    this.trouble = '';
+    this.region = null;
+    this.track = track;
+    this.#heard = track?.id ?? '';
+    this.#show();
   }
 
   async #load(track: Track): Promise<void> {
     const mine = ++this.#opening;
     try {
-      const sound = await this.#sounds.open(track);
+      const sound = await this.#sound(track);
       if (mine !== this.#opening) return;
-      // The store keeps bytes without a type; without one the element would have to guess.
-      this.#url = URL.createObjectURL(new Blob([sound], { type: 'audio/wav' }));
-      this.audio.src = this.#url;
+      this.#lanes = [sound];
       this.ready = true;
     } catch (thrown) {
-      if (mine === this.#opening) this.trouble = thrown instanceof Error ? thrown.message : String(thrown);
+      if (mine === this.#opening) this.#fail(thrown);
     }
   }
 
-  #release(): void {
-    this.#opening += 1;
-    this.audio.pause();
-    this.audio.removeAttribute('src');
-    if (this.#url !== '') URL.revokeObjectURL(this.#url);
-    this.#url = '';
-    this.ready = false;
-    this.playing = false;
-    this.time = 0;
-    this.trouble = '';
+  #sound(track: Track): Promise<Sound> {
+    const kept = this.#open.get(track.id);
+    if (kept) return kept;
+    const sound = this.#sounds.open(track).then(openWav);
+    sound.catch(() => this.#open.delete(track.id)); // the next try reads again
+    this.#open.set(track.id, sound);
+    const [oldest] = this.#open.keys();
+    if (this.#open.size > SOUNDS_KEPT && oldest !== undefined) this.#open.delete(oldest);
+    return sound;
   }
 
-  #follow(): void {
+  #start(): Rig {
+    if (this.#rig) return this.#rig;
+    // At the rate of the first song nothing is converted; songs of another rate are, exactly.
+    const context = new AudioContext({ latencyHint: 'balanced', sampleRate: this.track?.sampleRate });
+    const bus = context.createGain();
+    const volume = context.createGain();
+    bus.connect(volume).connect(context.destination);
+    const deck = new Deck<Track>(context, bus, {
+      end: () => this.#ended(),
+      trouble: (thrown) => this.#fail(thrown),
+    });
+    this.#rig = { context, rated: new Rated(context.sampleRate), bus, volume, deck };
+    this.#applyVolume();
+    return this.#rig;
+  }
+
+  /** The song in hand from a moment on. */
+  #here(rig: Rig, seconds: number): Programme<Track> {
+    const track = this.#pair?.a ?? this.track;
+    if (!track) throw new EngineError('bug', 'Nothing is in the player.');
+    const sounds = this.#lanes.map((sound) => rig.rated.of(sound));
+    return this.#programme(rig, track, sounds, Math.round(seconds * rig.context.sampleRate));
+  }
+
+  #programme(rig: Rig, song: Track, sounds: readonly Sound[], frame: number): Programme<Track> {
+    let list = this.playlist; // runs ahead of what is heard
+    const length = Math.min(...sounds.map(({ frames }) => frames));
+    const [start, end] = this.#round(rig, length);
+    const from = Math.min(frame, length - 1);
+    return {
+      first: { song, sounds, from, to: from < end ? end : length },
+      gains: this.#gains(),
+      after: async (passage) => {
+        if (this.loop) return { ...passage, from: start, to: end };
+        while (!this.comparison) {
+          const [id] = lists.coming(list);
+          if (id === undefined) break;
+          list = lists.arrived(list, id);
+          const next = this.#sounds.find(id);
+          if (!next) continue; // deleted
+          const sound = rig.rated.of(await this.#sound(next));
+          return { song: next, sounds: [sound], from: 0, to: sound.frames };
+        }
+        return null;
+      },
+    };
+  }
+
+  /** Frames that the loop goes round; the whole song where there is no loop. */
+  #round(rig: Rig, length: number): readonly [start: number, end: number] {
+    if (!this.loop || !this.region) return [0, length];
+    const { sampleRate } = rig.context;
+    const end = Math.min(length, Math.round(this.region.end * sampleRate));
+    return [Math.min(Math.round(this.region.start * sampleRate), end - 1), end];
+  }
+
+  /** What comes has changed; what is heard now goes on. */
+  #replan(fade = 0): void {
+    const rig = this.#rig;
+    if (!this.playing || !rig) return;
+    const same = fade === 0;
+    void rig.deck.play((heard) => {
+      if (!heard) return this.#here(rig, this.time);
+      const { passage, frame } = heard;
+      if (same) return this.#programme(rig, passage.song, passage.sounds, frame);
+      return this.#here(rig, frame / rig.context.sampleRate);
+    }, fade);
+  }
+
+  #setPlaying(playing: boolean): void {
+    this.playing = playing;
+    this.#session.playing(playing);
+    this.#session.position(this.time, this.duration);
     cancelAnimationFrame(this.#frame);
+    clearInterval(this.#tick);
+    if (!playing) return;
+    // Frames do not come in a hidden tab; the song that is shown must change there too.
+    this.#tick = setInterval(() => this.#follow(), FRAME_MS.reduced);
     const every = wantsCalm() ? FRAME_MS.reduced : FRAME_MS.usual;
     let last = -Infinity;
     const frame = (now: number): void => {
-      if (!this.playing) return;
-      if (now - last >= every) {
-        last = now;
-        this.time = this.audio.currentTime;
-      }
       this.#frame = requestAnimationFrame(frame);
+      if (now - last < every) return;
+      last = now;
+      this.#follow();
     };
     this.#frame = requestAnimationFrame(frame);
+  }
+
+  /** Shows what is heard: the place, and the song once the next one has begun. */
+  #follow(): void {
+    const rig = this.#rig;
+    if (!rig || !this.playing) return;
+    const { sampleRate, outputLatency = 0 } = rig.context;
+    const place = rig.deck.at(rig.deck.now - Math.round(outputLatency * sampleRate));
+    if (!place) return;
+    const { song } = place.passage;
+    if (song.id !== this.#heard && !this.comparison) this.#arrive(song);
+    this.time = place.frame / sampleRate;
+  }
+
+  #arrive(song: Track): void {
+    this.#opening += 1;
+    this.#heard = song.id;
+    this.playlist = lists.arrived(this.playlist, song.id);
+    this.track = this.#sounds.find(song.id) ?? song;
+    this.region = null;
+    void this.#load(song);
+    this.#show();
+    this.#session.position(0, this.duration);
+  }
+
+  #ended(): void {
+    this.#follow();
+    this.#setPlaying(false);
+    this.time = this.duration;
+  }
+
+  #fail(thrown: unknown): void {
+    this.trouble = asEngineError(thrown).message;
+    this.#setPlaying(false);
+  }
+
+  #applyVolume(): void {
+    const { context, volume } = this.#rig ?? {};
+    if (context)
+      volume?.gain.setTargetAtTime(this.muted ? 0 : this.volume, context.currentTime, VOLUME_SECONDS / 3);
+  }
+
+  #show(): void {
+    void this.#session.show(this.track && this.#sounds.show(this.track));
   }
 }

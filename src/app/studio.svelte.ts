@@ -7,6 +7,7 @@ import { asEngineError } from '../lib/errors.ts';
 import type { EngineEvent } from '../lib/events.ts';
 import type { Sampling } from '../lib/task.ts';
 import type { Track } from '../storage/library.ts';
+import { coverSvg } from './listen/cover.ts';
 import { Compose, EMPTY_DRAFT, parseDraft, rollSeed } from './compose.svelte.ts';
 import { Device } from './device.svelte.ts';
 import { saveFile } from './download.ts';
@@ -21,6 +22,7 @@ import { Pwa, UPDATE_EVENT } from './pwa.svelte.ts';
 import { Router } from './router.svelte.ts';
 import { notify } from './notify.ts';
 import { createSettings, Keep } from './settings.svelte.ts';
+import { sectionsOf } from './sections.ts';
 import { Shelf } from './shelf.svelte.ts';
 import { TEXT } from './text.ts';
 import { titleOf } from './titles.ts';
@@ -36,7 +38,20 @@ export class Studio {
   readonly log = new Log();
   readonly shelf = new Shelf(this.toasts);
   readonly compose = new Compose(new Keep('cadenza.draft', EMPTY_DRAFT, parseDraft));
-  readonly player = new Player({ open: (track) => this.shelf.sound(track) }, this.settings.current.volume);
+  readonly player = new Player(
+    {
+      open: (track) => this.shelf.sound(track),
+      find: (id) => this.shelf.find(id),
+      skip: (by) => void this.skip(by),
+      show: (track) => ({
+        title: track.title,
+        artist: TEXT.app.name,
+        album: track.task.prompt,
+        cover: coverSvg(sectionsOf(track)),
+      }),
+    },
+    this.settings.current.volume,
+  );
 
   readonly pwa = new Pwa();
   readonly device: Device;
@@ -177,12 +192,28 @@ export class Studio {
     await this.player.open(track, play);
   }
 
-  /** The song before (-1) or after (1) the one in the player, in the order of the library. */
+  /** The song before (-1) or after (1) the one in the player: of its queue, else in the order of the library. */
+  neighbour(by: -1 | 1): Track | null {
+    const { player, shelf } = this;
+    if (player.playlist.list.length > 0 || (by === 1 && player.coming.length > 0))
+      return player.neighbour(by);
+    const at = shelf.tracks.findIndex(({ id }) => id === player.track?.id);
+    return at < 0 ? null : (shelf.tracks[at + by] ?? null);
+  }
+
   async skip(by: -1 | 1): Promise<void> {
-    const { tracks } = this.shelf;
-    const at = tracks.findIndex(({ id }) => id === this.player.track?.id);
-    const track = tracks[at + by];
-    if (track) await this.show(track, this.player.playing);
+    const track = this.neighbour(by);
+    if (track) await this.player.skipTo(track);
+  }
+
+  playNext(track: Track): void {
+    this.player.playNext(track);
+    this.toasts.show({ text: TEXT.listen.addedNext(track.title) });
+  }
+
+  playLast(track: Track): void {
+    this.player.playLast(track);
+    this.toasts.show({ text: TEXT.listen.addedLast(track.title) });
   }
 
   reuse(track: Track): void {
@@ -199,6 +230,7 @@ export class Studio {
 
   async remove(track: Track): Promise<void> {
     if (this.player.track?.id === track.id) this.player.close();
+    this.player.unqueue(track);
     await this.shelf.remove(track, () => {
       if (!this.player.track) void this.show(track, false);
     });

@@ -109,14 +109,10 @@ export function readWav(bytes: Uint8Array): WavFile {
   }
   if (!format) refuse('The WAV file has no format chunk');
   if (!data) refuse('The WAV file has no sound in it (no data chunk)');
-  const { coding, channels, sampleRate } = format;
-  const frames = Math.floor((data.to - data.from) / (coding.bytes * channels));
-  const pcm: Pcm = { sampleRate, channels: Array.from({ length: channels }, () => new Float32Array(frames)) };
-  pcm.channels.forEach((samples, c) => {
-    const stride = coding.bytes * channels;
-    for (let n = 0, at = data.from + c * coding.bytes; n < frames; n++, at += stride)
-      samples[n] = coding.read(view, at);
-  });
+  const pcm: Pcm = {
+    sampleRate: format.sampleRate,
+    channels: deinterleave(bytes.subarray(data.from, data.to), format),
+  };
   return { pcm, tags, settings, truncated: data.truncated };
 }
 
@@ -167,6 +163,64 @@ export function writeWav(pcm: Pcm, format: WavFormat, extras: WavExtras = {}): U
       at += bytes;
     }
   }
+  return out;
+}
+
+/** Where the sound of a WAV file lies, so that it can be read in pieces. */
+export interface WavLayout {
+  readonly sampleRate: number;
+  readonly channels: number;
+  readonly frames: number;
+  /** Byte of the first frame, and bytes of a frame. */
+  readonly from: number;
+  readonly stride: number;
+  /** Samples of whole frames, one array a channel. */
+  samples(bytes: Uint8Array): Float32Array<ArrayBuffer>[];
+}
+
+/**
+ * The layout of a file of `size` bytes by its first ones; null when they end before the sound begins.
+ * @throws EngineError 'bad-task' when the file is not WAV or of a kind that is not read.
+ */
+export function wavLayout(head: Uint8Array, size: number): WavLayout | null {
+  const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
+  if (head.length < 12 || ascii(head, 0) !== 'RIFF' || ascii(head, 8) !== 'WAVE')
+    refuse('This is not a WAV file: it does not begin with RIFF … WAVE');
+  let format: Format | null = null;
+  for (let at = 12; at + 8 <= head.length;) {
+    const id = ascii(head, at);
+    const announced = view.getUint32(at + 4, true);
+    const from = at + 8;
+    if (id === 'fmt ' && from + announced <= head.length) format = readFormat(view, from, from + announced);
+    if (id === 'data') {
+      if (!format) refuse('The WAV file has no format chunk before its sound');
+      const { coding, channels, sampleRate } = format;
+      const stride = coding.bytes * channels;
+      const open = announced === LARGEST || announced === 0; // a recorder that could not seek back
+      const frames = Math.floor(((open ? size : Math.min(size, from + announced)) - from) / stride);
+      return { sampleRate, channels, frames, from, stride, samples: (bytes) => deinterleave(bytes, format!) };
+    }
+    at = from + announced + (announced % 2);
+  }
+  if (head.length >= size) refuse('The WAV file has no sound in it (no data chunk)');
+  return null;
+}
+
+function deinterleave(bytes: Uint8Array, { coding, channels }: Format): Float32Array<ArrayBuffer>[] {
+  const stride = coding.bytes * channels;
+  const frames = Math.floor(bytes.length / stride);
+  const out = Array.from({ length: channels }, () => new Float32Array(frames));
+  if (coding.tag === FLOAT && coding.bytes === 4 && bytes.byteOffset % 4 === 0) {
+    const all = new Float32Array(bytes.buffer, bytes.byteOffset, frames * channels); // ours: no call a sample
+    out.forEach((samples, c) => {
+      for (let n = 0, at = c; n < frames; n++, at += channels) samples[n] = all[at]!;
+    });
+    return out;
+  }
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  out.forEach((samples, c) => {
+    for (let n = 0, at = c * coding.bytes; n < frames; n++, at += stride) samples[n] = coding.read(view, at);
+  });
   return out;
 }
 

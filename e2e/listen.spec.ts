@@ -1,0 +1,120 @@
+/** Listening: the queue, loops and comparisons, measured at the audio clock. */
+import type { Page } from '@playwright/test';
+import { expect, test, TEXT, type Studio } from './fixtures.ts';
+import { recordSound, rendered, started } from './sounding.ts';
+
+const transport = (page: Page) => page.getByRole('region', { name: TEXT.player.region });
+const SECONDS = 2;
+
+/** Two short songs in the library; the first one made is the older one. */
+async function twoSongs(studio: Studio) {
+  await studio.open();
+  const first = await studio.makeAndDownload({ seconds: SECONDS, seed: 1, prompt: 'calm piano' });
+  const second = await studio.makeAndDownload({ seconds: SECONDS, seed: 2, prompt: 'fast techno, 140 bpm' });
+  return { first, second };
+}
+
+/** Largest difference between two runs of samples. */
+const apart = (a: Float32Array, b: Float32Array): number =>
+  a.reduce((most, x, i) => Math.max(most, Math.abs(x - (b[i] ?? NaN))), 0);
+
+test('one song goes into the next without a gap, to the sample', async ({ studio, page }) => {
+  await recordSound(page);
+  const { first, second } = await twoSongs(studio);
+  await studio.go('library');
+  await page.getByRole('button', { name: TEXT.listen.playAll }).click();
+  // The newest is first in the list; the other one takes over in the player.
+  await expect(transport(page).getByText('Calm piano', { exact: true })).toBeVisible({
+    timeout: 15_000,
+  });
+  await expect(transport(page).getByRole('button', { name: TEXT.player.play, exact: true })).toBeVisible({
+    timeout: 15_000,
+  });
+
+  const pieces = await started(page);
+  expect(pieces.length).toBeGreaterThanOrEqual(2);
+  let cursor = pieces[0]!.at;
+  for (const { at, frames } of pieces) {
+    expect(at, 'each piece begins where the one before ends').toBe(cursor);
+    cursor += frames;
+  }
+  const heard = await rendered(page);
+  const both = new Float32Array(second.channels[0]!.length + first.channels[0]!.length);
+  both.set(second.channels[0]!);
+  both.set(first.channels[0]!, second.channels[0]!.length);
+  expect(heard.length).toBe(both.length);
+  expect(apart(heard, both), 'what the mixer plays, against the two files end to end').toBe(0);
+});
+
+test('a song put next plays after this one; the queue can be changed by hand', async ({ studio, page }) => {
+  await twoSongs(studio);
+  await studio.go('library');
+  await page.getByRole('button', { name: TEXT.library.select('Calm piano') }).click();
+  await page.getByRole('button', { name: TEXT.listen.playNext }).click();
+  await page.getByRole('button', { name: TEXT.listen.playLast }).click();
+  await transport(page)
+    .getByRole('button', { name: TEXT.listen.queueOpen(1) })
+    .click();
+  const queue = page.getByRole('dialog', { name: TEXT.listen.queue });
+  await expect(queue.getByRole('listitem')).toHaveCount(1);
+  await queue.getByRole('button', { name: TEXT.listen.takeOut('Calm piano') }).click();
+  await expect(queue.getByText(TEXT.listen.queueEmpty)).toBeVisible();
+});
+
+test('the loop goes round without a gap', async ({ studio, page }) => {
+  await recordSound(page);
+  await studio.open();
+  const song = await studio.makeAndDownload({ seconds: 1 });
+  const keys = transport(page);
+  await keys.getByRole('button', { name: TEXT.player.loop }).click();
+  await keys.getByRole('button', { name: TEXT.player.play, exact: true }).click();
+  const length = song.channels[0]!.length;
+  await expect.poll(async () => (await started(page)).length).toBeGreaterThanOrEqual(4);
+  await keys.getByRole('button', { name: TEXT.player.pause, exact: true }).click();
+  const pieces = await started(page);
+  pieces.forEach(({ at, frames }, i) => {
+    expect(frames).toBe(length);
+    expect(at - pieces[0]!.at).toBe(i * length);
+  });
+});
+
+test('the operating system is told what plays, and its keys are heard', async ({ studio, page }) => {
+  await page.addInitScript(() => {
+    const handlers: Record<string, MediaSessionActionHandler | null> = {};
+    Object.assign(window, { handlers });
+    const { setActionHandler } = MediaSession.prototype;
+    MediaSession.prototype.setActionHandler = function (action, handler) {
+      handlers[action] = handler;
+      setActionHandler.call(this, action, handler);
+    };
+  });
+  await studio.open();
+  await studio.make({ seconds: SECONDS });
+  const ask = (action: MediaSessionAction, more: object = {}) =>
+    page.evaluate(
+      ([action, more]) => {
+        const handlers = Reflect.get(window, 'handlers') as Record<string, MediaSessionActionHandler>;
+        handlers[action]!({ action, ...more });
+      },
+      [action, more] as const,
+    );
+  await transport(page).getByRole('button', { name: TEXT.player.loop }).click();
+  await transport(page).getByRole('button', { name: TEXT.player.play, exact: true }).click();
+  const shown = () =>
+    page.evaluate(() => {
+      const { metadata, playbackState } = navigator.mediaSession;
+      return { title: metadata?.title, artwork: metadata?.artwork[0]?.src.slice(0, 22), playbackState };
+    });
+  await expect.poll(shown).toEqual({
+    title: 'Slow jazz waltz, piano trio',
+    artwork: 'data:image/png;base64,',
+    playbackState: 'playing',
+  });
+  await ask('pause');
+  await expect.poll(async () => (await shown()).playbackState).toBe('paused');
+  await ask('seekto', { seekTime: 1.25 });
+  const position = transport(page).getByRole('slider', { name: TEXT.player.seek });
+  expect(Number(await position.inputValue())).toBeCloseTo(1.25, 2);
+  await ask('play');
+  await expect.poll(async () => (await shown()).playbackState).toBe('playing');
+});

@@ -1,0 +1,90 @@
+/**
+ * What a page sends to the audio clock: every buffer that is started or stopped, at which frame. The same calls,
+ * rendered by the browser's own mixer into memory, are what would be heard.
+ */
+import type { Page } from '@playwright/test';
+
+export interface Started {
+  /** Frame of the clock, exact. */
+  readonly at: number;
+  readonly frames: number;
+  /** Frame at which it was cut, if it was. */
+  readonly cut: number | null;
+}
+
+interface Recorded {
+  readonly rate: number;
+  readonly nodes: readonly (Started & { readonly channels: readonly number[][] })[];
+}
+
+/** Call before the page opens. */
+export async function recordSound(page: Page): Promise<void> {
+  await page.addInitScript(() => {
+    interface Entry {
+      readonly node: AudioBufferSourceNode;
+      readonly when: number;
+      stop: number | null;
+    }
+    const entries: Entry[] = [];
+    const contexts: BaseAudioContext[] = [];
+    Object.assign(window, { entries, contexts });
+    const { start, stop } = AudioBufferSourceNode.prototype;
+    AudioBufferSourceNode.prototype.start = function (when = 0, ...rest: number[]) {
+      if (!(this.context instanceof OfflineAudioContext)) {
+        entries.push({ node: this, when, stop: null });
+        if (!contexts.includes(this.context)) contexts.push(this.context);
+      }
+      start.call(this, when, ...rest);
+    };
+    AudioBufferSourceNode.prototype.stop = function (when = 0) {
+      const entry = entries.find(({ node }) => node === this);
+      if (entry) entry.stop = when;
+      stop.call(this, when);
+    };
+  });
+}
+
+/** What was started so far. */
+export async function started(page: Page): Promise<readonly Started[]> {
+  return page.evaluate(() => {
+    const entries = Reflect.get(window, 'entries') as {
+      node: AudioBufferSourceNode;
+      when: number;
+      stop: number | null;
+    }[];
+    return entries.map(({ node, when, stop }) => {
+      const { sampleRate } = node.context;
+      const frame = (seconds: number): number => Number((seconds * sampleRate).toFixed(6));
+      return { at: frame(when), frames: node.buffer!.length, cut: stop === null ? null : frame(stop) };
+    });
+  });
+}
+
+/** The left channel of all that was started, as the browser's own mixer plays it, from the first frame on. */
+export async function rendered(page: Page): Promise<Float32Array> {
+  const samples = await page.evaluate(async () => {
+    const entries = Reflect.get(window, 'entries') as {
+      node: AudioBufferSourceNode;
+      when: number;
+      stop: number | null;
+    }[];
+    const { sampleRate } = entries[0]!.node.context;
+    const first = Math.round(entries[0]!.when * sampleRate);
+    const last = Math.max(
+      ...entries.map(({ node, when }) => Math.round(when * sampleRate) + node.buffer!.length),
+    );
+    const context = new OfflineAudioContext(2, last, sampleRate);
+    for (const { node, when, stop } of entries) {
+      const copy = context.createBufferSource();
+      copy.buffer = node.buffer;
+      copy.connect(context.destination);
+      copy.start(when);
+      if (stop !== null) copy.stop(stop);
+    }
+    const buffer = await context.startRendering();
+    return [...buffer.getChannelData(0).subarray(first)];
+  });
+  return Float32Array.from(samples);
+}
+
+export type { Recorded };
