@@ -36,6 +36,8 @@ class Graph:
     """Outputs that only other graphs read."""
     narrow: str = "bf16"
     """How the precision bf16 stores this graph's weights: bf16, or f16 where bfloat16 is too coarse."""
+    sensitive: tuple[str, ...] = ()
+    """Fragments of the names of parameters that 4 bits would spoil: they get 8."""
 
     def trace(self, dtype: torch.dtype) -> tuple[Traced, nn.Module]:
         module = self.build(dtype).eval()

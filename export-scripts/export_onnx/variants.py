@@ -9,6 +9,7 @@ matrices are two tensors, codes and scales, one after the other. In files that t
 offsets count float32 bytes: twice the offset in the file.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +32,7 @@ WIDEN = {"f16": "fp16", "bf16": "bf16"}  # as manifests spell it
 
 @dataclass(frozen=True)
 class Precision:
-    """dtype: what large products are computed in. bits: of quantised matrices, 0 = none. narrow: store every parameter
+    """dtype: what large products are computed in. bits: of quantised matrices, 0 = none; those that a graph calls sensitive have 8. narrow: store every parameter
     in half the bytes and let the loader widen it to float32."""
 
     dtype: torch.dtype
@@ -72,7 +73,7 @@ def make_variant(graph: Graph, precision: str, min_quantised: int = MIN_QUANTISE
     """`shared`: store every parameter as float16 in `NAME.fp16.*.bin`, for fp16 and fp32 alike (see Pack.shared)."""
     spec = PRECISIONS[precision]
     traced, module = graph.trace(spec.dtype)
-    quantised = quantise_products(traced, spec.bits, min_quantised) if spec.bits else {}
+    quantised = quantise_products(traced, spec.bits, min_quantised, graph.sensitive) if spec.bits else {}
     narrow = "f16" if shared else graph.narrow if spec.narrow else None
     widen = narrow is not None and spec.dtype == torch.float32
     if shared and not widen:
@@ -90,7 +91,7 @@ def make_variant(graph: Graph, precision: str, min_quantised: int = MIN_QUANTISE
         if name in quantised:
             matrix = quantised[name]
             codes, scales = matrix.codes_shape, matrix.scales_shape
-            entry |= {"shape": [matrix.n, matrix.k], "dtype": f"q{spec.bits}", "block": BLOCK}
+            entry |= {"shape": [matrix.n, matrix.k], "dtype": f"q{matrix.bits}", "block": BLOCK}
             entry["data"] = files.place(initializers, f"{name}_q", codes, TensorProto.UINT8, 1)
             entry["scales"] = files.place(initializers, f"{name}_s", scales, ONNX_TYPES[dtype], SIZE[STORED[dtype]])
             entry["scales"]["dtype"] = STORED[dtype]
@@ -165,10 +166,10 @@ class Quantised:
         return (self.n * self.blocks,)
 
 
-def quantise_products(traced: Traced, bits: int, minimum: int) -> dict[str, Quantised]:
+def quantise_products(traced: Traced, bits: int, minimum: int, sensitive: Sequence[str]) -> dict[str, Quantised]:
     """MatMul(x, W) -> MatMulNBits(x, codes, scales) for every linear layer of at least `minimum` weights.
 
-    Symmetric, so no zero points; scales have the type of the activations.
+    Symmetric, so no zero points; scales have the type of the activations. Sensitive parameters get 8 bits at least.
     """
     done: dict[str, Quantised] = {}
     for node in traced.nodes:
@@ -178,11 +179,12 @@ def quantise_products(traced: Traced, bits: int, minimum: int) -> dict[str, Quan
         k, n = traced.parameters[name][0]
         if k * n < minimum:
             continue
-        done[name] = Quantised(n, k, bits)
+        own = 8 if any(fragment in name for fragment in sensitive) else bits
+        done[name] = Quantised(n, k, own)
         node.op_type, node.domain = "MatMulNBits", "com.microsoft"
         node.input[1:] = [f"{name}_q", f"{name}_s"]
         node.attribute.extend(
-            helper.make_attribute(a, v) for a, v in (("K", k), ("N", n), ("bits", bits), ("block_size", BLOCK))
+            helper.make_attribute(a, v) for a, v in (("K", k), ("N", n), ("bits", own), ("block_size", BLOCK))
         )
     return done
 
