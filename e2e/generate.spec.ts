@@ -127,7 +127,7 @@ test('songs wait in line while one is made', async ({ studio }) => {
   await studio.fill({ prompt: 'calm piano', seconds: 2 });
   await studio.generate.click();
   await expect(studio.queue.getByLabel(TEXT.job.position(2))).toBeVisible();
-  await studio.queue.getByRole('button', { name: new RegExp(`^${TEXT.job.up}`) }).click();
+  await studio.queue.getByRole('button', { name: new RegExp(`^${TEXT.line.next}`) }).click();
   await expect(studio.queue.getByRole('listitem').first()).toContainText(/calm piano/i);
   await studio.queue.getByRole('button', { name: new RegExp(`^${TEXT.job.remove}: .*techno`, 'i') }).click();
   await expect(studio.queue.getByRole('button', { name: new RegExp(`^${TEXT.job.remove}`) })).toHaveCount(1);

@@ -423,6 +423,8 @@ class Recorder implements Model<AceStepConfig> {
   has(graph: string): boolean {
     return this.#model.has(graph);
   }
+  saved = async () => null;
+  save = async () => undefined;
 
   async run(graph: string, feeds: Readonly<Record<string, Value>>): Promise<Readonly<Record<string, Value>>> {
     const outputs = await this.#model.run(graph, this.#corrected(feeds));

@@ -138,8 +138,8 @@ export const COMMANDS: readonly Command[] = [
     keys: 'Mod .',
     group: 'make',
     icon: 'stop',
-    when: ({ running }) => running !== null,
-    run: (studio) => void studio.stopAndKeep(),
+    when: ({ queue }) => queue.running !== null,
+    run: ({ queue }) => queue.stopAndKeep(),
   },
   {
     id: 'advanced',

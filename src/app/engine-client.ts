@@ -28,6 +28,7 @@ export type RemoteEngine = Later<
     | 'generate'
     | 'cancel'
     | 'stopAndKeep'
+    | 'pause'
     | 'memory'
     | 'offlineUrls'
   >
@@ -95,21 +96,32 @@ export class EngineClient {
   }
 
   /**
-   * Makes a song. A lost device is tried once more in a fresh worker. When `signal` aborts, the engine is asked to
+   * Makes a song. A lost device is tried once more in a fresh worker; with an `id` that goes on from the last saved
+   * step (see Engine.generate). When `signal` aborts, the engine is asked to
    * leave after the graph run in hand; a worker that does not do so in time is ended.
    */
-  async generate(task: Task, on: (event: EngineEvent) => void, signal: AbortSignal): Promise<Result> {
+  async generate(
+    task: Task,
+    on: (event: EngineEvent) => void,
+    signal: AbortSignal,
+    id?: string,
+  ): Promise<Result> {
     try {
-      return await this.#attempt(task, on, signal);
+      return await this.#attempt(task, on, signal, id);
     } catch (thrown) {
       if (asEngineError(thrown).code !== 'device-lost' || signal.aborted) throw thrown;
-      return this.#attempt(task, on, signal);
+      return this.#attempt(task, on, signal, id);
     }
   }
 
   /** Asks the running task to leave its loop after this step, and to decode what there is. */
   async stopAndKeep(): Promise<void> {
     await this.call((engine) => engine.stopAndKeep());
+  }
+
+  /** Asks the running task to end where it can go on later. */
+  async pause(): Promise<void> {
+    await this.call((engine) => engine.pause());
   }
 
   end(): void {
@@ -119,7 +131,12 @@ export class EngineClient {
     this.#outdated = false;
   }
 
-  async #attempt(task: Task, on: (event: EngineEvent) => void, signal: AbortSignal): Promise<Result> {
+  async #attempt(
+    task: Task,
+    on: (event: EngineEvent) => void,
+    signal: AbortSignal,
+    id: string | undefined,
+  ): Promise<Result> {
     const cancelled = new EngineError('cancelled', 'The song was cancelled.');
     if (signal.aborted) throw cancelled;
     const deadline = deferred();
@@ -131,7 +148,7 @@ export class EngineClient {
     };
     signal.addEventListener('abort', abort, { once: true });
     try {
-      const work = this.call((engine) => engine.generate(task, proxy(on)));
+      const work = this.call((engine) => engine.generate(task, proxy(on), id));
       work.catch(() => undefined); // when the deadline comes first, nobody else listens
       return await Promise.race([work, deadline.promise]);
     } catch (thrown) {

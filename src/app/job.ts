@@ -5,6 +5,7 @@
 import type { ErrorCode } from '../lib/errors.ts';
 import type { EngineEvent, Stage } from '../lib/events.ts';
 import type { Task } from '../lib/task.ts';
+import type { StoredJob } from '../storage/jobs.ts';
 
 export type JobState = 'waiting' | 'running' | 'done' | 'failed' | 'cancelled';
 
@@ -20,6 +21,14 @@ export interface Job {
   readonly id: string;
   readonly title: string;
   readonly task: Task;
+  /** Place in line: rising, and not necessarily whole. */
+  readonly order: number;
+  /** The track that this one is made from. */
+  readonly parent?: string;
+  /** The last step that is on disk: there it goes on after the tab was closed. Null before there is one. */
+  readonly saved: StoredJob['saved'];
+  /** How often it was begun since a step of it was last saved. */
+  readonly starts: number;
   /** Name of the quality preset, for display. */
   readonly preset: string;
   readonly state: JobState;
@@ -41,7 +50,7 @@ export interface Job {
   /** Seconds to go as shown: settled, so that it does not flicker. Null until two steps are measured. */
   readonly left: number | null;
   /** What the user asked of a running job. */
-  readonly ending: null | 'keep' | 'cancel';
+  readonly ending: null | 'keep' | 'cancel' | 'pause';
   readonly plan: Plan | null;
   readonly notices: readonly string[];
   readonly error: JobError | null;
@@ -50,16 +59,19 @@ export interface Job {
 export type JobAction =
   | { readonly type: 'start'; readonly soundMs: number | null }
   | { readonly type: 'tick' }
-  | { readonly type: 'ending'; readonly ending: 'keep' | 'cancel' }
+  | { readonly type: 'ending'; readonly ending: 'keep' | 'cancel' | 'pause' }
   | { readonly type: 'done' }
   | { readonly type: 'failed'; readonly error: JobError }
   | EngineEvent;
 
-export const newJob = (id: string, title: string, task: Task, preset: string): Job => ({
+export const newJob = (id: string, title: string, task: Task, preset: string, order = 0): Job => ({
   id,
   title,
   task,
   preset,
+  order,
+  saved: null,
+  starts: 0,
   state: 'waiting',
   stage: null,
   download: null,
@@ -78,6 +90,41 @@ export const newJob = (id: string, title: string, task: Task, preset: string): J
   error: null,
 });
 
+/** A job as it waits in a line that was kept, or was made before and failed. */
+export const jobOf = ({ id, title, task, preset, order, parent, saved, starts, error }: StoredJob): Job => ({
+  ...newJob(id, title, task, preset, order),
+  ...(parent !== undefined && { parent }),
+  state: error ? 'failed' : 'waiting',
+  steps: saved?.steps ?? task.sampling.steps,
+  step: saved?.step ?? 0,
+  saved,
+  starts,
+  error,
+});
+
+/** What another tab needs to take the job up. */
+export const storedOf = ({
+  id,
+  title,
+  task,
+  preset,
+  order,
+  parent,
+  saved,
+  starts,
+  error,
+}: Job): StoredJob => ({
+  id,
+  title,
+  task,
+  preset,
+  order,
+  ...(parent !== undefined && { parent }),
+  saved,
+  starts,
+  error,
+});
+
 /** Of unknown songs: the sound takes about this share of what all steps take (nano on WASM, first song of a session). */
 const SOUND_SHARE = 0.35;
 
@@ -90,6 +137,7 @@ export function reduceJob(job: Job, action: JobAction, now: number): Job {
     case 'done':
       return { ...job, state: 'done', left: null, download: null };
     case 'failed':
+      if (action.error.code === 'cancelled' && job.ending === 'pause') return jobOf(storedOf(job));
       return action.error.code === 'cancelled'
         ? { ...job, state: 'cancelled', left: null, download: null }
         : { ...job, state: 'failed', left: null, download: null, error: action.error };
@@ -118,6 +166,10 @@ export function reduceJob(job: Job, action: JobAction, now: number): Job {
         { ...job, step: action.step, steps: action.steps, stepMs: [...job.stepMs, action.ms] },
         now,
       );
+    case 'saved': {
+      const { step, steps } = action;
+      return { ...job, step: Math.max(job.step, step), steps, saved: { step, steps }, starts: 0 };
+    }
     case 'notice':
       return job.notices.includes(action.text) ? job : { ...job, notices: [...job.notices, action.text] };
     case 'audio':

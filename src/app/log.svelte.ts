@@ -33,6 +33,7 @@ export class Log {
         return event.loaded >= event.total
           ? this.add('fetch', `${event.file}, ${event.total} bytes`)
           : undefined;
+      case 'saved':
       case 'schedule':
       case 'audio':
         return undefined;

@@ -1,12 +1,8 @@
-/**
- * The app's one store. Components read its fields and call its methods; only it talks to the engine.
- * One song is made at a time; the others wait in line in the order of `jobs`.
- */
+/** The app's one store: it holds the stores of the parts and wires them. Components read its fields and call its methods. */
 import type { Result } from '../engine/engine.ts';
 import { asEngineError } from '../lib/errors.ts';
-import type { EngineEvent } from '../lib/events.ts';
 import type { Sampling } from '../lib/task.ts';
-import type { Track } from '../storage/library.ts';
+import type { NewTrack, Track, TrackPatch } from '../storage/library.ts';
 import { coverSvg } from './listen/cover.ts';
 import { Compose, EMPTY_DRAFT, parseDraft, rollSeed } from './compose.svelte.ts';
 import { Device } from './device.svelte.ts';
@@ -14,11 +10,12 @@ import { saveFile } from './download.ts';
 import { EngineClient } from './engine-client.ts';
 import { rateOf, workSeconds } from './estimate.ts';
 import { fileName } from './format.ts';
-import { milestone, newJob, progress, reduceJob, type Job, type JobAction } from './job.ts';
+import type { Job } from './job.ts';
 import { Log } from './log.svelte.ts';
 import { Overlays } from './overlays.svelte.ts';
 import { Player } from './player.svelte.ts';
 import { Pwa, UPDATE_EVENT } from './pwa.svelte.ts';
+import { Queue } from './queue.svelte.ts';
 import { Router } from './router.svelte.ts';
 import { notify } from './notify.ts';
 import { createSettings, Keep } from './settings.svelte.ts';
@@ -27,8 +24,6 @@ import { Shelf } from './shelf.svelte.ts';
 import { TEXT } from './text.ts';
 import { titleOf } from './titles.ts';
 import { Toasts } from './toasts.svelte.ts';
-
-const DOWNLOAD_MS = 100;
 
 export class Studio {
   readonly settings = createSettings();
@@ -57,25 +52,27 @@ export class Studio {
   readonly device: Device;
   readonly #client: EngineClient;
 
-  jobs = $state.raw<readonly Job[]>([]);
+  readonly queue: Queue;
   lastSeed = $state<number | null>(null);
-  /** Moves once a second while a song is being made, so that what depends on time is drawn again. */
-  now = $state(Date.now());
   /** A new version is to take over as soon as no song is being made. */
   #updateWanted = false;
-  #abort: AbortController | null = null;
-  /** When the progress of a download was last shown. */
-  #downloadAt = 0;
-
-  readonly running: Job | null = $derived(this.jobs.find(({ state }) => state === 'running') ?? null);
-  readonly waiting: readonly Job[] = $derived(this.jobs.filter(({ state }) => state === 'waiting'));
-  readonly busy: boolean = $derived(this.running !== null || this.waiting.length > 0);
-  /** Share of the running song that is done, 0..1. */
-  readonly share: number = $derived(this.running ? progress(this.running, this.now) : 0);
 
   constructor(client = new EngineClient()) {
     this.#client = client;
     this.device = new Device(client, this.settings);
+    this.queue = new Queue({
+      client,
+      library: this.shelf.library,
+      toasts: this.toasts,
+      log: this.log,
+      soundMs: (task) => {
+        const rate = rateOf(this.shelf.tracks, task.model, this.device.since);
+        return rate && rate.soundMs * task.seconds;
+      },
+      has: (id) => this.shelf.find(id) !== null,
+      take: (job, result) => this.#take(job, result),
+      idle: () => this.#idle(),
+    });
   }
 
   /** The model in use; null until the catalogue is known. */
@@ -92,6 +89,7 @@ export class Studio {
   /** Everything that the page waits for at its start. */
   async open(): Promise<void> {
     await Promise.all([this.#openShelf(), this.look()]);
+    if (!this.device.trouble) await this.queue.open();
     await this.#keepOffline();
   }
 
@@ -99,7 +97,13 @@ export class Studio {
   listen(): () => void {
     const update = (): void => this.#offerUpdate();
     addEventListener(UPDATE_EVENT, update);
-    const ends = [this.router.listen(), this.player.listen(), this.pwa.listen()];
+    const ends = [
+      this.router.listen(),
+      this.player.listen(),
+      this.pwa.listen(),
+      this.shelf.listen((track) => this.player.refresh(track)),
+      this.queue.listen(),
+    ];
     return () => {
       removeEventListener(UPDATE_EVENT, update);
       for (const end of ends) end();
@@ -129,8 +133,9 @@ export class Studio {
 
   /** Seconds until everything in line is done; null where that is not known. */
   get queueSeconds(): number | null {
-    const ahead = this.waiting.map(({ task }) => this.estimate(task.seconds, task.sampling));
-    const left = this.running?.left ?? null;
+    const { running, waiting } = this.queue;
+    const ahead = waiting.map(({ task }) => this.estimate(task.seconds, task.sampling));
+    const left = running?.left ?? null;
     if (left === null || ahead.includes(null)) return null;
     return ahead.reduce<number>((sum, seconds) => sum + (seconds ?? 0), left);
   }
@@ -140,51 +145,11 @@ export class Studio {
     if (this.compose.problem || !this.compose.limits) return;
     const { takes, seed, prompt, preset } = this.compose.draft;
     const title = titleOf(prompt, TEXT.library.untitled);
-    for (let take = 0; take < takes; take++) {
+    const work = Array.from({ length: takes }, (_, take) => {
       this.lastSeed = seed === null ? rollSeed() : seed + take;
-      const task = this.compose.task(this.lastSeed);
-      this.jobs = [...this.jobs, newJob(crypto.randomUUID(), title, task, preset)];
-    }
-    this.toasts.say(TEXT.live.queued(title));
-    void this.#pump();
-  }
-
-  /** The same task in line again. */
-  again(job: Job): void {
-    const next = newJob(crypto.randomUUID(), job.title, job.task, job.preset);
-    this.jobs = [...this.jobs.filter(({ id }) => id !== job.id), next];
-    void this.#pump();
-  }
-
-  /** Ends the running song, or takes a waiting or ended one off the list. */
-  cancel(job: Job): void {
-    if (job.state === 'running') {
-      this.#act(job.id, { type: 'ending', ending: 'cancel' });
-      this.#abort?.abort();
-    } else {
-      this.jobs = this.jobs.filter(({ id }) => id !== job.id);
-    }
-  }
-
-  async stopAndKeep(): Promise<void> {
-    if (!this.running) return;
-    this.#act(this.running.id, { type: 'ending', ending: 'keep' });
-    try {
-      await this.#client.stopAndKeep();
-    } catch (thrown) {
-      this.toasts.show({ text: asEngineError(thrown).message }); // the song itself goes on
-    }
-  }
-
-  /** Moves a waiting job one place up (-1) or down (1) among those that wait. */
-  move(job: Job, by: -1 | 1): void {
-    const order = this.waiting.map(({ id }) => id);
-    const from = order.indexOf(job.id);
-    const other = order[from + by];
-    if (from < 0 || other === undefined) return;
-    const swap = (id: string): string => (id === job.id ? other : id === other ? job.id : id);
-    const byId = new Map(this.jobs.map((one) => [one.id, one]));
-    this.jobs = this.jobs.map((one) => byId.get(swap(one.id)) ?? one);
+      return { title, preset, task: this.compose.task(this.lastSeed) };
+    });
+    void this.queue.add(work);
   }
 
   /** Puts a song into the player and the stage. */
@@ -223,16 +188,17 @@ export class Studio {
     this.toasts.show({ text: TEXT.library.reused });
   }
 
-  async change(track: Track, patch: { title?: string; favourite?: boolean }): Promise<void> {
+  async change(track: Track, patch: TrackPatch): Promise<void> {
     const changed = await this.shelf.update(track.id, patch);
     if (changed) this.player.refresh(changed);
   }
 
-  async remove(track: Track): Promise<void> {
-    if (this.player.track?.id === track.id) this.player.close();
-    this.player.unqueue(track);
-    await this.shelf.remove(track, () => {
-      if (!this.player.track) void this.show(track, false);
+  async remove(...tracks: readonly Track[]): Promise<void> {
+    const playing = tracks.find(({ id }) => id === this.player.track?.id);
+    if (playing) this.player.close();
+    for (const track of tracks) this.player.unqueue(track);
+    await this.shelf.remove(tracks, () => {
+      if (playing && !this.player.track) void this.show(playing, false);
     });
   }
 
@@ -244,42 +210,8 @@ export class Studio {
     }
   }
 
-  async #pump(): Promise<void> {
-    const job = this.waiting[0];
-    if (this.running || !job) return;
-    this.#abort = new AbortController();
-    const rate = rateOf(this.shelf.tracks, job.task.model, this.device.since);
-    this.#act(job.id, { type: 'start', soundMs: rate && rate.soundMs * job.task.seconds });
-    this.toasts.say(TEXT.live.started(job.title));
-    const clock = setInterval(() => this.#act(job.id, { type: 'tick' }), 1000);
-    try {
-      const result = await this.#client.generate(
-        job.task,
-        (event) => {
-          if (event.type === 'download' && !this.#worthShowing(event)) return;
-          this.log.event(event);
-          this.#act(job.id, event);
-        },
-        this.#abort.signal,
-      );
-      await this.#take(job, result);
-    } catch (thrown) {
-      const { code, message } = asEngineError(thrown);
-      this.#act(job.id, { type: 'failed', error: { code, message } });
-      if (code !== 'cancelled') this.log.add(code, message);
-      this.toasts.say(
-        code === 'cancelled'
-          ? TEXT.live.cancelled(job.title)
-          : TEXT.live.failed(job.title, TEXT.failures[code]),
-      );
-    } finally {
-      clearInterval(clock);
-      this.#abort = null;
-    }
-    // What failed stays to be read and tried again; what is done lives on in the library.
-    this.jobs = this.jobs.filter(({ state }) => state !== 'done' && state !== 'cancelled');
-    if (this.waiting.length > 0) return this.#pump();
-    if (this.#updateWanted) this.pwa.apply();
+  #idle(): void {
+    if (this.#updateWanted) return this.pwa.apply();
     // What the engine holds now is shown on the Device page; nobody waits for it.
     this.device.measure().catch(() => undefined);
   }
@@ -304,7 +236,7 @@ export class Studio {
     const wait = TEXT.update.waits;
     const apply = (): void => {
       this.#updateWanted = true;
-      if (this.busy) this.toasts.show({ text: wait });
+      if (this.queue.busy) this.toasts.show({ text: wait });
       else this.pwa.apply();
     };
     this.toasts.show({
@@ -316,50 +248,33 @@ export class Studio {
   }
 
   async #take(job: Job, result: Result): Promise<void> {
-    const now = this.jobs.find(({ id }) => id === job.id) ?? job;
-    const stopped = now.ending === 'keep' && now.step < now.steps;
-    const tracks = result.songs.map(({ unstored: _, ...facts }): Track => ({
-      ...facts,
-      id: crypto.randomUUID(),
-      createdAt: Date.now(),
-      title: job.title,
-      task: { ...result.task, seeds: [facts.seed] },
-      model: result.model,
-      timings: result.timings,
-      ...(stopped && { stoppedAt: now.step }),
-      ...(now.plan && { plan: now.plan }),
-      favourite: false,
-    }));
-    for (const [i, track] of tracks.entries()) await this.shelf.add(track, result.songs[i]?.unstored ?? {});
-    const last = tracks.at(-1);
-    this.#act(job.id, { type: 'done' });
-    this.toasts.say(TEXT.live.ready(job.title));
-    if (this.settings.current.notices) notify(TEXT.live.ready(job.title));
+    const stopped = job.ending === 'keep' && job.step < job.steps;
+    const songs = result.songs.map(({ unstored, ...facts }, i) => {
+      const track: NewTrack = {
+        ...facts,
+        // Named after its work: a tab that ends in between records it again under the same name.
+        id: i === 0 ? job.id : `${job.id}.${i}`,
+        createdAt: Date.now(),
+        title: job.title,
+        task: { ...result.task, seeds: [facts.seed] },
+        model: result.model,
+        timings: result.timings,
+        ...(stopped && { stoppedAt: job.step }),
+        ...(job.plan && { plan: job.plan }),
+        ...(job.parent !== undefined && { parent: job.parent }),
+        favourite: false,
+      };
+      return { track, unstored };
+    });
+    let last: Track | null = null;
+    for (const { track, unstored } of songs) last = await this.shelf.add(track, unstored);
     if (!last) return;
-    if (!this.player.playing) await this.show(last, false);
+    if (this.settings.current.notices) notify(TEXT.live.ready(job.title));
+    const ready = last;
+    if (!this.player.playing) await this.show(ready, false);
     this.toasts.show({
       text: TEXT.toast.ready(job.title),
-      action: { label: TEXT.toast.play, run: () => void this.show(last, true) },
-    });
-  }
-
-  /** Bytes from a cache come in hundreds of pieces a second; a bar that moves ten times a second is smooth. */
-  #worthShowing({ loaded, total }: EngineEvent & { readonly type: 'download' }): boolean {
-    const now = performance.now();
-    if (loaded < total && now - this.#downloadAt < DOWNLOAD_MS) return false;
-    this.#downloadAt = now;
-    return true;
-  }
-
-  #act(id: string, action: JobAction): void {
-    this.now = Date.now();
-    this.jobs = this.jobs.map((job) => {
-      if (job.id !== id) return job;
-      const next = reduceJob(job, action, this.now);
-      const heard = milestone(job, next);
-      if (heard && 'stage' in heard) this.toasts.say(TEXT.job.stages[heard.stage]);
-      if (heard && 'quarter' in heard) this.toasts.say(TEXT.live.quarter[heard.quarter]);
-      return next;
+      action: { label: TEXT.toast.play, run: () => void this.show(ready, true) },
     });
   }
 }

@@ -13,19 +13,6 @@ export function envelope(peaks: Peaks): Envelope {
   return { high: max, low: min, rms };
 }
 
-/** `count` heights, 0..1: the largest excursion in each part of the song. */
-export function bars(peaks: Peaks, count: number): readonly number[] {
-  const { high, low } = envelope(peaks);
-  return Array.from({ length: count }, (_, i) => {
-    const from = Math.floor((i / count) * high.length);
-    const to = Math.max(from + 1, Math.floor(((i + 1) / count) * high.length));
-    let most = 0;
-    for (let k = from; k < Math.min(to, high.length); k++)
-      most = Math.max(most, high[k] ?? 0, -(low[k] ?? 0));
-    return Math.min(1, most);
-  });
-}
-
 /** Steps of a ruler, seconds. */
 const STEPS = [1, 2, 5, 10, 15, 30, 60] as const;
 const MOST_LABELS = 7;

@@ -19,9 +19,11 @@ import type { Task, TaskLimits } from '../lib/task.ts';
 import { memoryBlobs, openBlobs } from '../storage/blobs.ts';
 import type { Blobs } from '../storage/blobs.ts';
 import { openLibrary } from '../storage/library.ts';
+import { openCheckpoints } from '../storage/checkpoints.ts';
+import { checkpointFile, checkpointKey, readCheckpoint } from './checkpoint.ts';
 import { fetchBytes, fetchJson, fetchVerified } from './files.ts';
 import { Host } from './host.ts';
-import type { GraphStatistics, Timings, World } from './host.ts';
+import type { GraphStatistics, Keeper, Timings, World } from './host.ts';
 import { BROWSER_BUILDS, buildFor, openRuntime } from './ort.ts';
 import type { Runtime, WebBuilds } from './ort.ts';
 import { manifestUrls, openPack } from './pack.ts';
@@ -80,6 +82,7 @@ export class Engine {
   readonly #packs = lazy(() => this.#openPacks());
   readonly #checks = lazy(() => this.#check());
   readonly #blobs = lazy(() => openBlobs());
+  readonly #checkpoints = lazy(() => openCheckpoints());
   readonly #library = lazy(() => openLibrary());
   readonly #runtime = lazy(() => this.#open());
   /** Songs that storage refused; they end with this worker unless the page holds them. */
@@ -137,22 +140,25 @@ export class Engine {
    * Makes the songs of a task and stores them. One task at a time.
    * @param input a task as JSON; `checkTask` fills what is missing and refuses what is wrong.
    * @param on hears everything that happens on the way; a Comlink proxy of a function of the page.
-   * @throws EngineError; `cancelled` after cancel().
+   * @param id names the work: steps are saved under it, and a task of the same id and content goes on from the last one.
+   *   The caller deletes them (storage/checkpoints.ts) when the song is recorded, or not wanted any more.
+   * @throws EngineError; `cancelled` after cancel() and pause().
    */
-  generate(input: unknown, on: Listener): Promise<Result> {
+  generate(input: unknown, on: Listener, id?: string): Promise<Result> {
     assert(this.#song === null, 'a song is already being made');
     this.#cancelled = false;
-    const song = this.#generate(input, on).finally(() => (this.#song = null));
+    const song = this.#generate(input, on, id).finally(() => (this.#song = null));
     this.#song = song.catch(() => undefined); // its error is for the caller; this one is for those who wait
     return song;
   }
 
-  async #generate(input: unknown, on: Listener): Promise<Result> {
+  async #generate(input: unknown, on: Listener, id?: string): Promise<Result> {
     const pack = await this.#pack(modelOf(input));
     const task = { ...checkTask(input, pack.limits), model: pack.manifest.id };
     const host = await this.#hostOf(pack, on);
+    const keeper = id === undefined ? undefined : await this.#keeper(id, task);
     if (this.#cancelled) throw new EngineError('cancelled', 'The song was cancelled.');
-    const { value, timings } = await host.perform((model) => pack.family.generate(task, model), on);
+    const { value, timings } = await host.perform((model) => pack.family.generate(task, model), on, keeper);
     const songs: Song[] = [];
     const whole = await keepingSource(value, task, (ref) => this.#sound(ref));
     for (const made of whole) songs.push(await this.#store(made, task, on));
@@ -168,6 +174,11 @@ export class Engine {
   /** The song in hand leaves its loop after this step and decodes what there is. */
   stopAndKeep(): void {
     this.#host?.stopAndKeep();
+  }
+
+  /** The song in hand ends with `cancelled` where it can go on later: after this step, which is saved. */
+  pause(): void {
+    if (this.#host?.pause() !== true) this.#cancelled = true;
   }
 
   async memory(): Promise<Memory> {
@@ -222,6 +233,16 @@ export class Engine {
   async #open(): Promise<Runtime> {
     const caps = await this.#caps();
     return openRuntime(this.#builds, buildFor(caps, this.#wish), threadsOf(caps, this.#wish));
+  }
+
+  async #keeper(id: string, task: Task): Promise<Keeper> {
+    const checkpoints = await this.#checkpoints();
+    const key = checkpointKey(task);
+    const bytes = await checkpoints.read(id);
+    return {
+      found: bytes && readCheckpoint(bytes, key),
+      save: (checkpoint) => checkpoints.write(id, checkpointFile(checkpoint, key)),
+    };
   }
 
   async #selfCheckPack(): Promise<{ readonly url: string; readonly manifest: ModelManifest }> {

@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { EngineError } from '../lib/errors.ts';
 import type { EngineEvent } from '../lib/events.ts';
-import type { WeightEdit } from '../lib/family.ts';
+import type { Model, WeightEdit } from '../lib/family.ts';
 import type { FileRef, GraphSpec, ModelManifest } from '../lib/manifest.ts';
 import type { Placement } from '../lib/placement.ts';
 import { float32 } from '../lib/tensor.ts';
 import type { Tensor } from '../lib/tensor.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import { Host } from './host.ts';
 import type { World } from './host.ts';
 import type { GraphSource, GraphToLoad, KeptTensor, Runtime } from './ort.ts';
@@ -263,6 +264,67 @@ describe('Host', () => {
     await song();
     await song();
     expect(seen).toEqual([false, true, false, true]);
+  });
+
+  test('steps are saved at the end and when the task is paused, and found again with the time they took', async () => {
+    const { host } = hostWith();
+    const files: Checkpoint[] = [];
+    const save = async (checkpoint: Checkpoint): Promise<void> => void files.push(checkpoint);
+    const events: EngineEvent[] = [];
+    const steps = async (model: Model, from: number): Promise<void> => {
+      model.report({ type: 'stage', stage: 'denoise' });
+      for (let step = from; step <= 4; step++) {
+        await model.run('denoiser', one);
+        if (step === 2) host.pause();
+        await model.save({ step, steps: 4 }, () => ({ numbers: { step }, arrays: {} }));
+      }
+    };
+    const paused = host.perform(
+      async (model) => {
+        expect(await model.saved()).toBeNull();
+        await steps(model, 1);
+      },
+      ignore,
+      { found: null, save },
+    );
+    await expect(paused).rejects.toMatchObject({ name: 'cancelled' });
+    expect(files.map(({ at }) => at.step)).toEqual([2]);
+
+    const found = { ...files[0]!, spent: { load: 5, denoise: 10_000, total: 20_000 } };
+    const { timings } = await host.perform(
+      async (model) => steps(model, (await model.saved())!.numbers['step']! + 1),
+      (event) => events.push(event),
+      { found, save },
+    );
+    expect(files.map(({ at }) => at.step)).toEqual([2, 4]);
+    expect(events.filter(({ type }) => type === 'saved')).toEqual([
+      { type: 'saved', step: 2, steps: 4 },
+      { type: 'saved', step: 4, steps: 4 },
+    ]);
+    expect(timings.denoise).toBeGreaterThan(10_000);
+    expect(timings.total).toBeGreaterThan(20_000);
+    expect(timings.total).toBeLessThan(30_000);
+  });
+
+  test('a full disk costs the checkpoints, not the song, and is told once', async () => {
+    const { host } = hostWith();
+    const events: EngineEvent[] = [];
+    const save = (): Promise<void> => Promise.reject(new EngineError('storage', 'No room.'));
+    await host.perform(
+      async (model) => {
+        for (let i = 0; i < 2; i++)
+          await model.save({ step: 1, steps: 1 }, () => ({ numbers: {}, arrays: {} }));
+      },
+      (event) => events.push(event),
+      { found: null, save },
+    );
+    expect(events).toEqual([
+      expect.objectContaining({
+        type: 'notice',
+        code: 'not-saved',
+        text: expect.stringMatching(/^No room\./) as string,
+      }),
+    ]);
   });
 
   test('an edit of weights reloads the graphs it touches, and no others', async () => {

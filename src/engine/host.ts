@@ -4,14 +4,15 @@
  * concurrent runs of several sessions are unsafe in the runtime.
  */
 import type { Pcm } from '../lib/audio/pcm.ts';
-import { assert, EngineError } from '../lib/errors.ts';
+import { asEngineError, assert, EngineError } from '../lib/errors.ts';
 import type { EngineEvent, Provider, Stage } from '../lib/events.ts';
-import type { AudioRef, Kept, Model, TaskSignal, WeightEdit } from '../lib/family.ts';
+import type { AudioRef, Kept, Model, Saved, StepsDone, TaskSignal, WeightEdit } from '../lib/family.ts';
 import { dynamicInt8 } from '../lib/int8.ts';
 import type { FileRef, ModelManifest, Precision, WeightRef } from '../lib/manifest.ts';
 import type { Placed, Placement } from '../lib/placement.ts';
 import { sizeOf } from '../lib/tensor.ts';
 import type { Value } from '../lib/tensor.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import type { GraphSource, KeptTensor, LoadedGraph, Runtime } from './ort.ts';
 
 /** What a host needs from the place it runs in: a browser's worker, or Node. */
@@ -55,10 +56,31 @@ interface Slot {
   dims: GraphStatistics['dims'];
 }
 
+/** Where the steps of one task are kept, and found again after its tab or worker ended. */
+export interface Keeper {
+  /** What is there already. */
+  readonly found: Checkpoint | null;
+  /** @throws EngineError 'storage' */
+  save(checkpoint: Checkpoint): Promise<void>;
+}
+
+const FORGETFUL: Keeper = { found: null, save: async () => undefined };
+
+/** A checkpoint costs milliseconds; lost steps cost at most this much and the step in hand. */
+const SAVE_EVERY_MS = 1000;
+
 /** The task in hand. */
 interface Current {
   cancelled: boolean;
   stopAndKeep: boolean;
+  /** Ends as soon as its next step is saved. */
+  pausing: boolean;
+  readonly keeper: Keeper;
+  readonly watch: StageWatch;
+  /** When a step was last saved, or the task began. */
+  savedAt: number;
+  /** That steps cannot be saved was told. */
+  unsaved: boolean;
   readonly report: (event: EngineEvent) => void;
   loadMs: number;
 }
@@ -89,18 +111,25 @@ export class Host<C = unknown> implements Model<C> {
   }
 
   /**
-   * Runs one task to its end. Whatever way it ends, its device tensors are freed.
+   * Runs one task to its end. Whatever way it ends, its device tensors are freed. With a keeper its steps are saved
+   * there on the way, and what is there already is not made again.
    * @throws EngineError 'bug' when a task is already in hand.
    */
   async perform<T>(
     work: (model: Model<C>) => Promise<T>,
     report: (event: EngineEvent) => void,
+    keeper = FORGETFUL,
   ): Promise<{ readonly value: T; readonly timings: Timings }> {
     assert(this.#current === null, 'a task is already running');
-    const watch = new StageWatch();
+    const watch = new StageWatch(keeper.found?.spent);
     const current: Current = {
       cancelled: false,
       stopAndKeep: false,
+      pausing: false,
+      keeper,
+      watch,
+      savedAt: performance.now(),
+      unsaved: false,
       loadMs: 0,
       report(event) {
         if (event.type === 'stage') watch.enter(event.stage, current.loadMs);
@@ -125,6 +154,17 @@ export class Host<C = unknown> implements Model<C> {
   /** Asks the task in hand to leave its loop after this step and to decode what there is. */
   stopAndKeep(): void {
     if (this.#current) this.#current.stopAndKeep = true;
+  }
+
+  /**
+   * Asks the task in hand to end with `cancelled` where it can go on later: after the step in hand, which is saved, or
+   * at once where no step is in hand. False when there is no task.
+   */
+  pause(): boolean {
+    if (!this.#current) return false;
+    if (this.#current.watch.stage === 'denoise') this.#current.pausing = true;
+    else this.#current.cancelled = true;
+    return true;
   }
 
   readonly signal: TaskSignal = hostSignal(() => this.#current);
@@ -174,8 +214,36 @@ export class Host<C = unknown> implements Model<C> {
     return turn;
   }
 
+  async saved(): Promise<Saved | null> {
+    const { found } = this.#task().keeper;
+    if (found) this.report({ type: 'saved', ...found.at });
+    return found?.saved ?? null;
+  }
+
+  async save(at: StepsDone, state: () => Saved): Promise<void> {
+    const task = this.#task();
+    const due = performance.now() - task.savedAt >= SAVE_EVERY_MS || at.step === at.steps;
+    if (!due && !task.pausing) return;
+    try {
+      await task.keeper.save({ saved: state(), at, spent: task.watch.spent(task.loadMs) });
+      if (task.keeper !== FORGETFUL) this.report({ type: 'saved', ...at });
+    } catch (thrown) {
+      // The song itself goes on: a full disk costs only that it cannot go on after the tab is closed.
+      const text = `${asEngineError(thrown).message} Steps of this song cannot be saved on the way.`;
+      if (!task.unsaved) this.report({ type: 'notice', code: 'not-saved', text });
+      task.unsaved = true;
+    }
+    task.savedAt = performance.now();
+    if (task.pausing) throw new EngineError('cancelled', 'The song was paused.');
+  }
+
   report(event: EngineEvent): void {
     this.#current?.report(event);
+  }
+
+  #task(): Current {
+    assert(this.#current, 'no task is in hand');
+    return this.#current;
   }
 
   statistics(): readonly GraphStatistics[] {
@@ -334,28 +402,43 @@ function hostSignal(current: () => Current | null): TaskSignal {
   };
 }
 
-/** Sums the time between stage events. */
+/** Sums the time between stage events, on top of what was spent on the task before. */
 class StageWatch {
   readonly #start = performance.now();
+  readonly #before: Timings;
   readonly #stages: Partial<Record<Stage, number>> = {};
-  #stage: Stage | null = null;
+  stage: Stage | null = null;
   #since = 0;
   #loadAtSince = 0;
 
+  constructor(before: Timings = { load: 0, total: 0 }) {
+    this.#before = before;
+  }
+
   enter(stage: Stage | null, loadMs: number): void {
     const now = performance.now();
-    if (this.#stage) {
+    if (this.stage) {
       const spent = now - this.#since - (loadMs - this.#loadAtSince);
-      this.#stages[this.#stage] = (this.#stages[this.#stage] ?? 0) + spent;
+      this.#stages[this.stage] = (this.#stages[this.stage] ?? 0) + spent;
     }
-    this.#stage = stage;
+    this.stage = stage;
     this.#since = now;
     this.#loadAtSince = loadMs;
   }
 
+  /** Up to now; the stage in hand goes on. */
+  spent(loadMs: number): Timings {
+    this.enter(this.stage, loadMs);
+    const { load, total, ...stages } = this.#before;
+    const sums: Partial<Record<Stage, number>> = { ...this.#stages };
+    for (const [stage, ms] of Object.entries(stages) as [Stage, number][])
+      sums[stage] = (sums[stage] ?? 0) + ms; // as declared
+    return { ...sums, load: load + loadMs, total: total + performance.now() - this.#start };
+  }
+
   finish(loadMs: number): Timings {
     this.enter(null, loadMs);
-    return { ...this.#stages, load: loadMs, total: performance.now() - this.#start };
+    return this.spent(loadMs);
   }
 }
 

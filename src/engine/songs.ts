@@ -8,8 +8,7 @@ import type { Span } from '../lib/audio/splice.ts';
 import { readWav, writeWav } from '../lib/audio/wav.ts';
 import { EngineError } from '../lib/errors.ts';
 import type { AudioRef, Kept, Made } from '../lib/family.ts';
-import { floats, parseSafetensors } from '../lib/safetensors.ts';
-import { encodeUtf8 } from '../lib/text/utf8.ts';
+import { floats, parseSafetensors, writeSafetensors } from '../lib/safetensors.ts';
 import type { Region, Task } from '../lib/task.ts';
 import { float32 } from '../lib/tensor.ts';
 
@@ -86,20 +85,11 @@ const LATENTS = 'latents';
 const MEMO = 'memo';
 
 /** safetensors with one float32 tensor, and the family's memo as metadata: any tool can read it. */
-export function latentsFile({ latents: { data, dims }, memo }: Kept): Uint8Array<ArrayBuffer> {
-  const header = encodeUtf8(
-    JSON.stringify({
-      ...(memo === null || memo === undefined ? {} : { __metadata__: { [MEMO]: JSON.stringify(memo) } }),
-      [LATENTS]: { dtype: 'F32', shape: dims, data_offsets: [0, data.byteLength] },
-    }),
+export const latentsFile = ({ latents: { data, dims }, memo }: Kept): Uint8Array<ArrayBuffer> =>
+  writeSafetensors(
+    { [LATENTS]: { dtype: 'F32', shape: dims, data } },
+    memo === null || memo === undefined ? {} : { [MEMO]: JSON.stringify(memo) },
   );
-  const padded = Math.ceil(header.length / 8) * 8; // so that the data is aligned
-  const file = new Uint8Array(8 + padded + data.byteLength).fill(0x20, 8, 8 + padded);
-  new DataView(file.buffer).setBigUint64(0, BigInt(padded), true);
-  file.set(header, 8);
-  file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), 8 + padded);
-  return file;
-}
 
 /** @throws EngineError 'integrity' when the file is not one that latentsFile wrote. */
 export function readLatents(bytes: Uint8Array): Kept {

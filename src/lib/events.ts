@@ -32,6 +32,8 @@ export type EngineEvent =
       readonly sigma: number;
       readonly ms: number;
     }
+  /** Everything up to this step is on disk: a task of the same id goes on from there. Also said when it does. */
+  | { readonly type: 'saved'; readonly step: number; readonly steps: number }
   | { readonly type: 'schedule'; readonly sigmas: readonly number[] }
   /** A decoded piece of the song: samples [start, start + length) of song `index` are final and may be played. */
   | {

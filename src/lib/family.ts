@@ -34,8 +34,26 @@ export interface Model<C = unknown> {
    * again when they run. null: weights as they are stored.
    */
   adapt(edit: WeightEdit | null): Promise<void>;
+  /** What was last saved of this task before its tab or worker ended; null where nothing was. */
+  saved(): Promise<Saved | null>;
+  /**
+   * To be called after every step. Keeps what `state` gives when that is worth it, about once a second and at the last
+   * step. Throws `cancelled` when the user paused the task: then what was saved is where it goes on.
+   */
+  save(at: StepsDone, state: () => Saved): Promise<void>;
   report(event: EngineEvent): void;
   readonly signal: TaskSignal;
+}
+
+export interface StepsDone {
+  readonly step: number;
+  readonly steps: number;
+}
+
+/** A task in its middle, as its family wants to find it again. */
+export interface Saved {
+  readonly numbers: Readonly<Record<string, number>>;
+  readonly arrays: Readonly<Record<string, Float32Array | Float64Array | Uint32Array>>;
 }
 
 /** A change of graphs and weight files on their way into a session. */

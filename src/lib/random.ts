@@ -7,6 +7,9 @@ const WORDS = 624; // state size of MT19937
 const MIDDLE = 397; // recurrence offset
 const MATRIX = 0x9908b0df;
 
+/** Words of a saved generator: the twister's, its index, and the spare value with its flag. */
+export const STATE_WORDS = WORDS + 4;
+
 /** Below this many values torch.randn takes its scalar path. */
 const VECTORISED_FROM = 16;
 
@@ -29,6 +32,25 @@ export class TorchGenerator {
   /** `count` standard normal values, exactly as torch.randn(count) draws them from this generator. */
   randn(count: number): Float32Array {
     return count < VECTORISED_FROM ? this.#scalar(count) : this.#vectorised(count);
+  }
+
+  /** All that later draws depend on: STATE_WORDS words, for restore(). */
+  state(): Uint32Array {
+    const out = new Uint32Array(STATE_WORDS);
+    out.set(this.#state);
+    out[WORDS] = this.#index;
+    out[WORDS + 1] = this.#spare === null ? 0 : 1;
+    const spare = Float64Array.of(this.#spare ?? 0);
+    out.set(new Uint32Array(spare.buffer), WORDS + 2);
+    return out;
+  }
+
+  /** Goes back to where state() was asked, in this generator or another. */
+  restore(state: Uint32Array): void {
+    this.#state.set(state.subarray(0, WORDS));
+    this.#index = state[WORDS]!;
+    const spare = new Float64Array(state.slice(WORDS + 2, STATE_WORDS).buffer);
+    this.#spare = state[WORDS + 1] === 1 ? spare[0]! : null;
   }
 
   /** Uniforms first, in order; then blocks of 16 are turned in place, the first half with the second. */

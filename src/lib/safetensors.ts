@@ -121,6 +121,38 @@ export function parseLayout(json: Uint8Array, dataBytes: number): SafetensorsLay
   return { metadata, ranges };
 }
 
+/** What writeSafetensors stores under a name. */
+export interface Writable {
+  readonly dtype: StoredType;
+  readonly shape: readonly number[];
+  readonly data: ArrayBufferView;
+}
+
+/** A file of these tensors in their order. The header is padded, so that 8-byte values lie at multiples of 8. */
+export function writeSafetensors(
+  tensors: Readonly<Record<string, Writable>>,
+  metadata: Readonly<Record<string, string>> = {},
+): Uint8Array<ArrayBuffer> {
+  let end = 0;
+  const entries = Object.entries(tensors).map(([name, { dtype, shape, data }]) => {
+    const begin = end;
+    end += data.byteLength;
+    return [name, { dtype, shape, data_offsets: [begin, end] }] as const;
+  });
+  const about = Object.keys(metadata).length > 0 ? { __metadata__: metadata } : {};
+  const header = encodeUtf8(JSON.stringify({ ...about, ...Object.fromEntries(entries) }));
+  const padded = Math.ceil(header.length / 8) * 8;
+  const file = new Uint8Array(LENGTH_BYTES + padded + end).fill(0x20, LENGTH_BYTES, LENGTH_BYTES + padded);
+  new DataView(file.buffer).setBigUint64(0, BigInt(padded), true);
+  file.set(header, LENGTH_BYTES);
+  let at = LENGTH_BYTES + padded;
+  for (const { data } of Object.values(tensors)) {
+    file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
+    at += data.byteLength;
+  }
+  return file;
+}
+
 /** The values of a floating-point tensor as float32. Throws EngineError('integrity') for integer types. */
 export function floats(name: string, tensor: StoredTensor): Float32Array {
   const { dtype, bytes } = tensor;

@@ -18,6 +18,10 @@ export interface Blobs {
   put(bytes: Uint8Array<ArrayBuffer>): Promise<string>;
   /** Deletes what `live` does not name and is older than `graceMs`; returns the bytes freed. */
   sweep(live: ReadonlySet<string>, graceMs?: number): Promise<number>;
+  /** Deletes these, whatever their age; returns the bytes freed. */
+  remove(ids: Iterable<string>): Promise<number>;
+  /** Bytes that these take together. */
+  sizes(ids: Iterable<string>): Promise<number>;
   /** Own accounting: navigator.storage.estimate() wraps at 4 GiB in some browsers. */
   usage(): Promise<{ readonly count: number; readonly bytes: number }>;
 }
@@ -44,6 +48,8 @@ export async function openBlobs(
 
 export function memoryBlobs(): Blobs {
   const kept = new Map<string, { blob: Blob; at: number }>();
+  const sizes = (ids: Iterable<string>): number =>
+    [...ids].reduce((sum, id) => sum + (kept.get(id)?.blob.size ?? 0), 0);
   return {
     persistent: false,
     has: async (id) => kept.has(id),
@@ -53,6 +59,12 @@ export function memoryBlobs(): Blobs {
       if (!kept.has(id)) kept.set(id, { blob: new Blob([bytes]), at: Date.now() });
       return id;
     },
+    async remove(ids) {
+      const freed = sizes(ids);
+      for (const id of ids) kept.delete(id);
+      return freed;
+    },
+    sizes: async (ids) => sizes(ids),
     async sweep(live, graceMs = SWEEP_GRACE_MS) {
       let freed = 0;
       for (const [id, { blob, at }] of kept) {
@@ -88,18 +100,27 @@ function opfsBlobs(folder: FileSystemDirectoryHandle, estimate: () => Promise<St
     async put(bytes) {
       const id = await sha256(bytes);
       if (await find(id)) return id;
-      // A name of its own: two tabs may store the same bytes at the same time.
-      const temporary = `${TEMPORARY}${crypto.randomUUID()}`;
       try {
-        const handle: unknown = await folder.getFileHandle(temporary, { create: true });
-        await write(handle as Handle, bytes); // see there
-        await (handle as Handle).move(id);
+        await writeWhole(folder, id, bytes);
         return id;
       } catch (thrown) {
-        const error = await storageError(thrown, `Storing ${megabytes(bytes.byteLength)}`, estimate);
-        await folder.removeEntry(temporary).catch(() => undefined); // the first error is the one to tell
-        throw error;
+        throw await storageError(thrown, `Storing ${megabytes(bytes.byteLength)}`, estimate);
       }
+    },
+    async remove(ids) {
+      let freed = 0;
+      for (const id of ids) {
+        const handle = await find(id);
+        if (!handle) continue;
+        freed += (await handle.getFile()).size;
+        await folder.removeEntry(id);
+      }
+      return freed;
+    },
+    async sizes(ids) {
+      let bytes = 0;
+      for (const id of ids) bytes += (await (await find(id))?.getFile())?.size ?? 0;
+      return bytes;
     },
     async sweep(live, graceMs = SWEEP_GRACE_MS) {
       let freed = 0;
@@ -123,6 +144,27 @@ function opfsBlobs(folder: FileSystemDirectoryHandle, estimate: () => Promise<St
       return { count, bytes };
     },
   };
+}
+
+/**
+ * Writes a file that is seen only when it is whole: under a name of its own first, then moved to `name`.
+ * @throws whatever the browser throws; the half file is gone then.
+ */
+export async function writeWhole(
+  folder: FileSystemDirectoryHandle,
+  name: string,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<void> {
+  // Two tabs may store the same bytes at the same time.
+  const temporary = `${TEMPORARY}${crypto.randomUUID()}`;
+  try {
+    const handle: unknown = await folder.getFileHandle(temporary, { create: true });
+    await write(handle as Handle, bytes); // see there
+    await (handle as Handle).move(name);
+  } catch (thrown) {
+    await folder.removeEntry(temporary).catch(() => undefined); // the first error is the one to tell
+    throw thrown;
+  }
 }
 
 /** The parts of a handle that TypeScript's libraries do not know in every place. */
@@ -172,7 +214,7 @@ function absent(id: string): never {
   throw new EngineError('storage', `The sound ${id.slice(0, 12)}… is not in this browser's storage.`);
 }
 
-async function storageError(
+export async function storageError(
   thrown: unknown,
   doing: string,
   estimate: () => Promise<StorageEstimate>,

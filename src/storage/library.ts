@@ -3,11 +3,13 @@
  * trash, so that it can be undone; emptying the trash is what forgets it. Where storage is denied the library lives
  * in memory and `persistent` says so.
  */
-import { openDB } from 'idb';
-import type { DBSchema, IDBPDatabase } from 'idb';
+import { outlineOf } from '../lib/audio/pcm.ts';
 import type { Peaks } from '../lib/audio/pcm.ts';
 import { EngineError } from '../lib/errors.ts';
 import type { Task } from '../lib/task.ts';
+import { openDatabase } from './database.ts';
+import type { StoredJob } from './jobs.ts';
+import { databaseStores, memoryStores, type Stores } from './stores.ts';
 
 export interface Track {
   readonly id: string;
@@ -19,7 +21,8 @@ export interface Track {
   /** Blob ids: the WAV file, and the final latents (null where a sound was imported). */
   readonly audio: string;
   readonly latents: string | null;
-  readonly peaks: Peaks;
+  /** 64 bars for lists, see outlineOf. The waveform itself is read when it is drawn: Library.peaks(). */
+  readonly outline: Uint8Array;
   readonly seconds: number;
   readonly sampleRate: number;
   /** Integrated loudness, LUFS; null for silence. */
@@ -44,170 +47,182 @@ export interface Track {
   /** Seconds into this song at which the sound that it was made from begins; absent where it has none. */
   readonly sourceStart?: number;
   readonly favourite: boolean;
+  /** The user's own labels, each once. */
+  readonly tags?: readonly string[];
+  /** Ids of the collections that it is in. */
+  readonly collections?: readonly string[];
   /** In the trash since then. */
   readonly deletedAt?: number;
 }
 
-export type TrackPatch = Partial<Pick<Track, 'title' | 'favourite'>>;
+/** A song on its way into the library: its peaks are kept beside the record. */
+export type NewTrack = Omit<Track, 'outline'> & { readonly peaks: Peaks };
+
+export type TrackPatch = Partial<Pick<Track, 'title' | 'favourite' | 'tags' | 'collections'>>;
+
+/** Songs that the user put together. Membership stands with the tracks. */
+export interface Collection {
+  readonly id: string;
+  readonly name: string;
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+}
+
+/** What another tab, or the engine's worker, changed. */
+export type Change =
+  | { readonly type: 'tracks'; readonly ids: readonly string[] }
+  | { readonly type: 'collections' }
+  | { readonly type: 'jobs' }
+  | { readonly type: 'setting'; readonly key: string };
 
 export interface Library {
   readonly persistent: boolean;
+  /** Hears what others of this origin change, until the returned function is called. */
+  onChange(heard: (change: Change) => void): () => void;
   /** Newest first, without the trash. */
   tracks(): Promise<readonly Track[]>;
   trash(): Promise<readonly Track[]>;
+  /** The tracks with these ids, trash included; those that are not there are left out. */
+  find(ids: readonly string[]): Promise<readonly Track[]>;
+  /** What the waveform of a track is drawn from; null where there is none. */
+  peaks(id: string): Promise<Peaks | null>;
   /** @throws EngineError 'storage' when the record cannot be written. */
-  add(track: Track): Promise<void>;
+  add(track: NewTrack): Promise<Track>;
   /** @throws EngineError 'storage' when there is no such track. */
   update(id: string, patch: TrackPatch): Promise<Track>;
-  remove(id: string): Promise<void>;
-  restore(id: string): Promise<void>;
-  /** Forgets what was deleted more than `ageMs` ago; returns how many. Their blobs go with the next sweep. */
-  emptyTrash(ageMs?: number): Promise<number>;
+  /** Many in one transaction. */
+  updateEach(ids: readonly string[], patchOf: (track: Track) => TrackPatch): Promise<readonly Track[]>;
+  /** Into the trash, and out of it again. */
+  remove(ids: readonly string[]): Promise<void>;
+  restore(ids: readonly string[]): Promise<void>;
+  /** For good. Their blobs are the caller's: see liveBlobs. */
+  forget(ids: readonly string[]): Promise<void>;
   /** The track with this sound, also from the trash, or null. */
   byAudio(audio: string): Promise<Track | null>;
-  /** Ids of every blob that a track names, trash included. */
+  /** Ids of every blob that a track names, trash included, or that work in line starts from. */
   liveBlobs(): Promise<ReadonlySet<string>>;
+  collections(): Promise<readonly Collection[]>;
+  putCollection(collection: Collection): Promise<void>;
+  /** Tracks may go on naming it. */
+  deleteCollection(id: string): Promise<void>;
+  /** The line, first to last. */
+  jobs(): Promise<readonly StoredJob[]>;
+  putJobs(jobs: readonly StoredJob[]): Promise<void>;
+  /** Those that are still there. */
+  changeJobs(ids: readonly string[], by: (job: StoredJob) => StoredJob): Promise<void>;
+  deleteJobs(ids: readonly string[]): Promise<void>;
   setting(key: string): Promise<unknown>;
   setSetting(key: string, value: unknown): Promise<void>;
 }
 
-interface Schema extends DBSchema {
-  tracks: { key: string; value: Track; indexes: { audio: string; createdAt: number } };
-  settings: { key: string; value: unknown };
-}
-
-/** Step i brings a database of version i to version i + 1. Add steps at the end; never change one. */
-const MIGRATIONS: readonly ((db: IDBPDatabase<Schema>) => void)[] = [
-  (db) => {
-    const tracks = db.createObjectStore('tracks', { keyPath: 'id' });
-    tracks.createIndex('audio', 'audio');
-    tracks.createIndex('createdAt', 'createdAt');
-    db.createObjectStore('settings');
-  },
-];
-
 /**
  * The library of this origin; in memory when the browser denies one.
- * @throws EngineError 'storage' when a newer Cadenza wrote it: opening it would lose what the newer one knows.
+ * @throws EngineError 'storage' when a newer Cadenza wrote it.
  */
 export async function openLibrary(name = 'cadenza'): Promise<Library> {
   try {
-    const db = await openDB<Schema>(name, MIGRATIONS.length, {
-      upgrade(db, from) {
-        for (const migrate of MIGRATIONS.slice(from)) migrate(db);
-      },
-      // Another tab wants to upgrade: let it, this one asks to be reloaded by failing its next write.
-      blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),
-    });
-    return libraryOver(databaseTable(db), true);
+    return libraryOver(databaseStores(await openDatabase(name)), name);
   } catch (thrown) {
-    if (thrown instanceof DOMException && thrown.name === 'VersionError') {
-      const message =
-        'The library was written by a newer Cadenza. Close its other tabs and reload this page.';
-      throw new EngineError('storage', message, { cause: thrown });
-    }
+    if (thrown instanceof EngineError) throw thrown;
     return memoryLibrary(); // denied; `persistent: false` tells the user
   }
 }
 
-export const memoryLibrary = (): Library => libraryOver(memoryTable(), false);
+export const memoryLibrary = (): Library => libraryOver(memoryStores(), null);
 
-/** The few primitives that a library needs of a place to keep records in. */
-interface Table {
-  all(): Promise<Track[]>;
-  byAudio(audio: string): Promise<Track | undefined>;
-  put(track: Track): Promise<void>;
-  /** Reads, changes and writes in one transaction, so that two tabs cannot undo each other's change. */
-  change(id: string, change: (track: Track) => Track): Promise<Track | undefined>;
-  delete(id: string): Promise<void>;
-  setting(key: string): Promise<unknown>;
-  setSetting(key: string, value: unknown): Promise<void>;
-}
+/** `channel` names the talk between tabs; null: the library is this tab's alone. */
+function libraryOver(stores: Stores, channel: string | null): Library {
+  const listeners = new Set<(change: Change) => void>();
+  const talk = channel === null ? null : new BroadcastChannel(`${channel}.library`);
+  if (talk) {
+    talk.onmessage = ({ data }: MessageEvent<Change>) => listeners.forEach((heard) => heard(data));
+    // Node would wait for it; browsers have no such thing.
+    (talk as { unref?(): void }).unref?.();
+  }
+  const tell = (change: Change): void => talk?.postMessage(change);
 
-function libraryOver(table: Table, persistent: boolean): Library {
-  const change = async (id: string, by: (track: Track) => Track): Promise<Track> => {
-    const track = await told('Changing a track', table.change(id, by));
-    if (track === undefined) throw new EngineError('storage', `The library has no track ${id}.`);
-    return track;
+  const changeTracks = async (
+    ids: readonly string[],
+    by: (track: Track) => Track,
+  ): Promise<readonly Track[]> => {
+    const changed = await told('Changing a song', stores.change('tracks', ids, by));
+    const missing = ids.find((id) => !changed.some((track) => track.id === id));
+    tell({ type: 'tracks', ids });
+    if (missing !== undefined) throw new EngineError('storage', `The library has no track ${missing}.`);
+    return changed;
   };
   const sorted = async (inTrash: boolean): Promise<readonly Track[]> =>
-    (await told('Reading the library', table.all()))
+    (await told('Reading the library', stores.all('tracks')))
       .filter(({ deletedAt }) => (deletedAt !== undefined) === inTrash)
       .sort((a, b) => b.createdAt - a.createdAt);
+
   return {
-    persistent,
+    persistent: channel !== null,
+    onChange(heard) {
+      listeners.add(heard);
+      return () => listeners.delete(heard);
+    },
     tracks: () => sorted(false),
     trash: () => sorted(true),
-    async add(track) {
-      await told('Storing a track', table.put(track));
-      if (persistent) askToKeep();
+    find: (ids) => told('Reading the library', stores.get('tracks', ids)),
+    peaks: async (id) => (await told('Reading a waveform', stores.get('peaks', [id])))[0] ?? null,
+    async add({ peaks, ...rest }) {
+      const track = { ...rest, outline: outlineOf(peaks) };
+      await told('Storing a song', stores.put({ tracks: [track], peaks: [[track.id, peaks]] }));
+      tell({ type: 'tracks', ids: [track.id] });
+      if (channel !== null) askToKeep();
+      return track;
     },
-    update: (id, patch) => change(id, (track) => ({ ...track, ...patch })),
-    async remove(id) {
-      await change(id, (track) => ({ ...track, deletedAt: Date.now() }));
+    update: async (id, patch) => (await changeTracks([id], (track) => ({ ...track, ...patch })))[0]!, // or it threw
+    updateEach: (ids, patchOf) => changeTracks(ids, (track) => ({ ...track, ...patchOf(track) })),
+    async remove(ids) {
+      const deletedAt = Date.now();
+      await changeTracks(ids, (track) => ({ ...track, deletedAt }));
     },
-    async restore(id) {
-      await change(id, ({ deletedAt: _, ...track }) => track);
+    async restore(ids) {
+      await changeTracks(ids, ({ deletedAt: _, ...track }) => track);
     },
-    async emptyTrash(ageMs = 0) {
-      const old = (await sorted(true)).filter(({ deletedAt = 0 }) => Date.now() - deletedAt >= ageMs);
-      for (const { id } of old) await told('Emptying the trash', table.delete(id));
-      return old.length;
+    async forget(ids) {
+      await told('Deleting songs for good', stores.delete({ tracks: ids, peaks: ids }));
+      tell({ type: 'tracks', ids });
     },
-    byAudio: async (audio) => (await told('Reading the library', table.byAudio(audio))) ?? null,
+    byAudio: async (audio) => (await told('Reading the library', stores.byAudio(audio))) ?? null,
     async liveBlobs() {
-      const tracks = await told('Reading the library', table.all());
-      return new Set(tracks.flatMap(({ audio, latents }) => (latents === null ? [audio] : [audio, latents])));
+      const [tracks, jobs] = await told(
+        'Reading the library',
+        Promise.all([stores.all('tracks'), stores.all('jobs')]),
+      );
+      return new Set([
+        ...tracks.flatMap(({ audio, latents }) => (latents === null ? [audio] : [audio, latents])),
+        ...jobs.flatMap(({ task }) => ('source' in task ? [task.source.blob] : [])),
+      ]);
     },
-    setting: (key) => told('Reading a setting', table.setting(key)),
-    setSetting: (key, value) => told('Storing a setting', table.setSetting(key, value)),
-  };
-}
-
-function databaseTable(db: IDBPDatabase<Schema>): Table {
-  return {
-    all: () => db.getAll('tracks'),
-    byAudio: (audio) => db.getFromIndex('tracks', 'audio', audio),
-    async put(track) {
-      await db.put('tracks', track);
+    collections: () => told('Reading the collections', stores.all('collections')),
+    async putCollection(collection) {
+      await told('Storing a collection', stores.put({ collections: [collection] }));
+      tell({ type: 'collections' });
     },
-    async change(id, by) {
-      const { store, done } = db.transaction('tracks', 'readwrite');
-      const track = await store.get(id);
-      const changed = track && by(track);
-      if (changed) await store.put(changed);
-      await done;
-      return changed;
+    async deleteCollection(id) {
+      await told('Deleting a collection', stores.delete({ collections: [id] }));
+      tell({ type: 'collections' });
     },
-    delete: (id) => db.delete('tracks', id),
-    setting: (key) => db.get('settings', key),
+    jobs: async () => (await told('Reading the line', stores.all('jobs'))).sort((a, b) => a.order - b.order),
+    async putJobs(jobs) {
+      await told('Storing the line', stores.put({ jobs }));
+      tell({ type: 'jobs' });
+    },
+    async changeJobs(ids, by) {
+      await told('Changing the line', stores.change('jobs', ids, by));
+      tell({ type: 'jobs' });
+    },
+    async deleteJobs(ids) {
+      await told('Changing the line', stores.delete({ jobs: ids }));
+      tell({ type: 'jobs' });
+    },
+    setting: (key) => told('Reading a setting', stores.setting(key)),
     async setSetting(key, value) {
-      await db.put('settings', value, key);
-    },
-  };
-}
-
-function memoryTable(): Table {
-  const tracks = new Map<string, Track>();
-  const settings = new Map<string, unknown>();
-  return {
-    all: async () => [...tracks.values()],
-    byAudio: async (audio) => [...tracks.values()].find((track) => track.audio === audio),
-    async put(track) {
-      tracks.set(track.id, track);
-    },
-    async change(id, by) {
-      const track = tracks.get(id);
-      const changed = track && by(track);
-      if (changed) tracks.set(id, changed);
-      return changed;
-    },
-    async delete(id) {
-      tracks.delete(id);
-    },
-    setting: async (key) => settings.get(key),
-    async setSetting(key, value) {
-      settings.set(key, value);
+      await told('Storing a setting', stores.setSetting(key, value));
+      tell({ type: 'setting', key });
     },
   };
 }

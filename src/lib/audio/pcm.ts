@@ -72,6 +72,20 @@ export function peaksOf(pcm: Pcm): Peaks {
   return { sampleRate: pcm.sampleRate, levels: [fine, middle, coarserLevel(middle)] };
 }
 
+/** Bars of an outline. */
+export const OUTLINE = 64;
+
+/** A song's shape in 64 bars, 0..255 each: the largest excursion in each part. What lists draw. */
+export function outlineOf({ levels: [{ min, max }] }: Peaks): Uint8Array {
+  return Uint8Array.from({ length: OUTLINE }, (_, i) => {
+    const from = Math.floor((i / OUTLINE) * max.length);
+    const to = Math.min(max.length, Math.max(from + 1, Math.floor(((i + 1) / OUTLINE) * max.length)));
+    let most = 0;
+    for (let k = from; k < to; k++) most = Math.max(most, max[k]!, -min[k]!);
+    return Math.round(255 * Math.min(1, most));
+  });
+}
+
 function finestLevel({ channels }: Pcm): PeakLevel {
   const length = channels[0]?.length ?? 0;
   const level = emptyLevel(FINEST, Math.ceil(length / FINEST));

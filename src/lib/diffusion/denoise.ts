@@ -18,34 +18,65 @@ export interface Segment {
   settle?(x: Latents): Latents;
 }
 
+/** A point between two steps: all that the loop itself needs to go on from there. */
+export interface Reached {
+  /** Index of the segment, and how many of its steps are done. */
+  readonly segment: number;
+  readonly index: number;
+  /** Latents after that step. */
+  readonly x: Latents;
+}
+
+export interface StepDone {
+  /** Counted over all segments, from 1. */
+  readonly step: number;
+  readonly steps: number;
+  readonly sigma: number;
+  readonly reached: Reached;
+}
+
 /** What the loop tells and asks its owner. */
 export interface Watch {
-  onStep(step: { readonly step: number; readonly steps: number; readonly sigma: number }): void;
+  /** After each step; the loop waits for it. */
+  onStep(step: StepDone): void | Promise<void>;
   /** Asked after each step: leave now, and keep what there is. */
   stopped(): boolean;
 }
 
-/** Runs the segments in order. Cancelling is the velocity's business: it throws. */
+/**
+ * Runs the segments in order. Cancelling is the velocity's business: it throws. With `from` the steps up to there are
+ * left out; noise and guidance must then stand where they stood (see TorchGenerator.state and Memory), and the
+ * latents at the end are bit for bit those of an uninterrupted run.
+ */
 export async function denoise(
   segments: readonly Segment[],
   options: SolverOptions,
   watch: Watch,
+  from: Reached | null = null,
 ): Promise<Latents> {
   const steps = segments.reduce((n, s) => n + s.sigmas.length - 1, 0);
   let done = 0;
   let x: Latents | null = null;
-  for (const segment of segments) {
+  for (const [number, segment] of segments.entries()) {
     const { sigmas, solver } = segment;
+    if (from && number < from.segment) {
+      done += sigmas.length - 1;
+      continue;
+    }
+    const here = from?.segment === number ? from : null;
     let last: Latents | null = null;
     const velocity: Velocity = async (at, where) => (last = await segment.velocity(at, where)).slice();
-    x = segment.begin(x);
-    for (let i = 0; i + 1 < sigmas.length; i++) {
+    x = here ? here.x : segment.begin(x);
+    const first = here?.index ?? 0;
+    done += first;
+    for (let i = first; i + 1 < sigmas.length; i++) {
       const sigma = sigmas[i]!;
       const next = sigmas[i + 1]!;
       const call = segment.firstCall + i * solver.callsPerStep;
       x = await solver.step({ x, sigma, next, call, velocity }, options);
       x = segment.constrain?.(x, next) ?? x;
-      watch.onStep({ step: ++done, steps, sigma: next });
+      const reached = { segment: number, index: i + 1, x };
+      await watch.onStep({ step: ++done, steps, sigma: next, reached });
       if (done < steps && watch.stopped()) return settle(segment, x, last, next);
     }
   }

@@ -19,10 +19,18 @@ export type Predict = (branch: Branch, x: Latents, sigma: number) => Promise<Lat
 /** Joins two predictions at velocity call number `call`. May keep state from call to call. */
 export type Guide = (words: Latents, nothing: Latents, scale: number, call: number) => Latents;
 
-export const GUIDANCE: Readonly<Record<GuidanceName, (shape: GuidanceShape) => Guide>> = {
-  apg: (shape) => apg(shape, { momentum: -0.75 }),
+/**
+ * Hands out zeroed room for what a guide remembers from call to call. Guides ask in a fixed order, so whoever keeps the
+ * arrays and gives them out again lets a schedule go on in its middle.
+ */
+export type Memory = (length: number) => Float64Array;
+
+const FRESH: Memory = (length) => new Float64Array(length);
+
+export const GUIDANCE: Readonly<Record<GuidanceName, (shape: GuidanceShape, memory?: Memory) => Guide>> = {
+  apg: (shape, memory) => apg(shape, { momentum: -0.75, memory }),
   cfg: () => cfg,
-  cfg_star: cfgStar,
+  cfg_star: (shape) => cfgStar(shape),
 };
 
 type Guidance = Sampling['guidance'];
@@ -37,11 +45,17 @@ export function branchesOf(guidance: Guidance): readonly Branch[] {
  * The velocity of a song in a schedule of `steps`; guidance works in the middle of them. The reference counts calls
  * against steps, so with Heun, which calls nearly twice a step, guidance comes and ends early.
  */
-export function guided(guidance: Guidance, shape: GuidanceShape, steps: number, predict: Predict): Velocity {
+export function guided(
+  guidance: Guidance,
+  shape: GuidanceShape,
+  steps: number,
+  predict: Predict,
+  memory?: Memory,
+): Velocity {
   const { interval } = guidance;
   const start = Math.trunc(steps * ((1 - interval) / 2));
   const end = Math.trunc(steps * (interval / 2 + 0.5));
-  const join = GUIDANCE[guidance.type](shape);
+  const join = GUIDANCE[guidance.type](shape, memory);
   return async (x, { sigma, call }) => {
     const words = await predict('words', x, sigma);
     if (!guides(guidance) || call < start || call >= end) return words;
@@ -63,8 +77,9 @@ export function editGuided(
   shape: GuidanceShape,
   momentum: boolean,
   predict: Predict,
+  memory?: Memory,
 ): Velocity {
-  const join = apg(shape, { momentum: momentum ? -0.75 : 0 });
+  const join = apg(shape, { momentum: momentum ? -0.75 : 0, memory });
   return async (x, { sigma, call }) => {
     const words = await predict('words', x, sigma);
     return guides(guidance) ? join(words, await predict('nothing', x, sigma), guidance.scale, call) : words;
@@ -89,16 +104,20 @@ export interface ApgOptions {
   readonly eta?: number;
   /** Largest norm of a channel's difference; 0 = no limit. */
   readonly limit?: number;
+  readonly memory?: Memory | undefined;
 }
 
 /**
  * Adaptive projected guidance: only the part of the difference that is orthogonal to the conditional prediction
  * counts, its norm is limited, and a running average damps it. Norms are over a channel's plane. SPEC 5.3.
  */
-export function apg(shape: GuidanceShape, { momentum, eta = 0, limit = 2.5 }: ApgOptions): Guide {
+export function apg(
+  shape: GuidanceShape,
+  { momentum, eta = 0, limit = 2.5, memory = FRESH }: ApgOptions,
+): Guide {
   const { batch, channels, plane } = shape;
   // The reference keeps the average before it is limited.
-  const average = new Float64Array(batch * channels * plane);
+  const average = memory(batch * channels * plane);
   return (words, nothing, scale) => {
     const out = new Float32Array(words.length);
     for (let at = 0; at < out.length; at += plane) {

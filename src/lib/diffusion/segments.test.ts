@@ -84,7 +84,7 @@ async function run(
     const sampled = await denoise(
       route.segments(means),
       { omega: 0, draw: () => noise(route.frames) },
-      { onStep: ({ sigma }) => sigmas.push(sigma), stopped: () => sigmas.length >= stopAfter },
+      { onStep: ({ sigma }) => void sigmas.push(sigma), stopped: () => sigmas.length >= stopAfter },
     );
     source = route.finish(sampled, source);
   }

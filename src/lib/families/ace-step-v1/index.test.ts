@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { maxError } from '../../../../scripts/parity/report.ts';
 import type { EngineEvent } from '../../events.ts';
-import type { Model } from '../../family.ts';
+import type { Model, Saved, StepsDone } from '../../family.ts';
 import type { ModelManifest } from '../../manifest.ts';
 import { TorchGenerator } from '../../random.ts';
 import { checkTask } from '../../task.ts';
@@ -80,6 +80,8 @@ class GlassModel implements Model<AceStepConfig> {
   }
 
   has = () => true;
+  saved = async (): Promise<Saved | null> => null;
+  save = async (_at: StepsDone, _state: () => Saved): Promise<void> => {};
   done = async () => {};
   asset = async () => new Uint8Array();
   lora = async () => new Uint8Array();
@@ -402,4 +404,90 @@ test.each([
   expect(() => parseConfig({ ...SIZES, ...changes })).toThrow(
     expect.objectContaining({ name: 'manifest', message: expect.stringContaining(message) as string }),
   );
+});
+
+/** Predictions that differ by the words and by the latents, so that guidance has something to remember. */
+class MurkyModel extends GlassModel {
+  /** Step after which the tab is closed; what was saved then. */
+  readonly #closesAfter: number;
+  readonly #found: Saved | null;
+  left: Saved | null = null;
+  steps = 0;
+
+  constructor(closesAfter: number, found: Saved | null = null) {
+    super({ seconds: { min: 0.5, max: 8, default: 1 } });
+    this.#closesAfter = closesAfter;
+    this.#found = found;
+  }
+
+  override saved = async () => this.#found;
+  override save = async ({ step, steps }: StepsDone, state: () => Saved) => {
+    this.steps = steps;
+    if (step !== this.#closesAfter) return;
+    this.left = structuredClone(state());
+    throw new Error('closed');
+  };
+
+  override async run(graph: string, feeds: Feeds): Promise<Readonly<Record<string, Tensor>>> {
+    if (graph === 'condition_encoder') {
+      const words = 1 + values(feeds['text']).reduce((sum, x) => sum + x, 0);
+      return { condition: float32(new Float32Array(4).fill(words), [1, 1, 4]) };
+    }
+    if (graph !== 'denoiser') return super.run(graph, feeds);
+    this.runs.push({ graph, feeds });
+    const { data, dims } = plain(feeds['latents']);
+    const [sigma] = values(feeds['sigma']);
+    const words = values(feeds['k'])[0]!;
+    const velocity = (data as Float32Array).map((v, i) => Math.sin(words * v + i) + v * sigma!);
+    return { velocity: float32(velocity, dims) };
+  }
+}
+
+describe('a song goes on from its last saved step, bit for bit', () => {
+  const song = { prompt: 'calm loud', seeds: [5, 6], seconds: 2, steps: 5 };
+  const made = { source: 'a', ...song };
+  const edit = {
+    kind: 'edit',
+    ...made,
+    target: { prompt: 'loud calm loud calm' },
+    nMin: 0.2,
+    nMax: 0.7,
+    nAvg: 2,
+  };
+  const cases: [string, object][] = [
+    ...['euler', 'heun', 'pingpong'].flatMap((solver) =>
+      ['apg', 'cfg', 'cfg_star'].map((type): [string, object] => [
+        `${solver} with ${type}`,
+        { ...song, solver, omega: 7, guidance: { type, scale: 4 } },
+      ]),
+    ),
+    ['double condition', { ...song, guidance: { textScale: 5, lyricScale: 1.5 } }],
+    ['explicit steps', { ...song, sampling: { ossSteps: [2, 4, 9, 20] } }],
+    ['retake', { kind: 'retake', ...song, retakeSeeds: [8, 9], guidance: { type: 'apg' } }],
+    ['repaint', { kind: 'repaint', ...made, start: 0.5, end: 1, variance: 0.9, guidance: { type: 'apg' } }],
+    ['extend in one pass', { kind: 'extend', ...made, before: 1, after: 1, guidance: { type: 'apg' } }],
+    // At most 8 s are sampled at once: each pass starts from the music of the one before.
+    [
+      'extend in passes',
+      { kind: 'extend', ...made, steps: 2, before: 5, after: 6, guidance: { type: 'apg' } },
+    ],
+    ['edit', edit],
+    ['audio2audio', { kind: 'audio2audio', ...made, strength: 0.3, solver: 'pingpong' }],
+  ];
+
+  test.each(cases)('%s', async (_name, task) => {
+    const whole = new MurkyModel(Infinity);
+    const songs = await whole.make(task);
+    expect(whole.steps).toBeGreaterThan(2);
+    for (let step = 1; step <= whole.steps; step++) {
+      const closed = new MurkyModel(step);
+      await expect(closed.make(task)).rejects.toThrow('closed');
+      const opened = new MurkyModel(Infinity, closed.left);
+      const finished = await opened.make(task);
+      for (const [i, { latents }] of finished.entries()) expect(latents).toEqual(songs[i]!.latents);
+      expect(opened.runsOf('denoiser').length, 'work that is not done again').toBeLessThan(
+        whole.runsOf('denoiser').length,
+      );
+    }
+  });
 });

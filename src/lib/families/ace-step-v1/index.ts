@@ -5,8 +5,15 @@
  */
 import { normalised } from '../../audio/limiter.ts';
 import { secondsOf, type Pcm } from '../../audio/pcm.ts';
-import { denoise, type Segment } from '../../diffusion/denoise.ts';
-import { branchesOf, editGuided, guided, type Branch, type Predict } from '../../diffusion/guidance.ts';
+import { denoise, type Reached, type Segment, type Watch } from '../../diffusion/denoise.ts';
+import {
+  branchesOf,
+  editGuided,
+  guided,
+  type Branch,
+  type Memory,
+  type Predict,
+} from '../../diffusion/guidance.ts';
 import { repeat, type Latents } from '../../diffusion/latents.ts';
 import type { Velocity } from '../../diffusion/solvers.ts';
 import { timestepOf } from '../../diffusion/schedule.ts';
@@ -19,10 +26,10 @@ import {
   type Space,
 } from '../../diffusion/segments.ts';
 import { assert, EngineError } from '../../errors.ts';
-import type { AudioRef, Family, Kept, Made, Model } from '../../family.ts';
+import type { AudioRef, Family, Kept, Made, Model, Saved } from '../../family.ts';
 import { useLoras } from '../../lora-weights.ts';
 import type { ModelManifest } from '../../manifest.ts';
-import { TorchGenerator } from '../../random.ts';
+import { STATE_WORDS, TorchGenerator } from '../../random.ts';
 import type { Task, TaskKind, TaskLimits } from '../../task.ts';
 import { float32, scalar, type Tensor } from '../../tensor.ts';
 import { decodeLatents, encodeAudio, type AudioPiece } from './codec.ts';
@@ -50,22 +57,35 @@ async function generate(task: Task, model: AceStep): Promise<readonly Made[]> {
   const sourceStart = sourceAt / latentRate(model.config);
   const speakers = conditioners(task, source && { ...source, start: sourceStart }, model);
   const noise = noiseOf(task, model.config);
-  let latents = source ? repeat(source.latents, batch) : new Float32Array(0);
+  const saved = await model.saved();
+  const resumed = saved && resume(saved);
+  let latents = resumed?.source ?? (source ? repeat(source.latents, batch) : new Float32Array(0));
   let ahead = sourceAt;
   for (const [pass, route] of routes.entries()) {
-    const voices = await voicesOf(task, speakers, route.frames, ahead + route.origin, model);
+    const origin = ahead + route.origin;
     ahead -= route.before;
+    if (resumed && pass < resumed.pass) continue; // its music is in the latents already
+    const here = resumed?.pass === pass ? resumed : null;
+    if (here) noise.restore(here.noiseAtStart);
+    const noiseAtStart = noise.state();
+    const { memory, memories } = memoryOf(here?.memories ?? []);
+    const voices = await voicesOf(task, speakers, route.frames, origin, model);
     const means: Means = {
       source: latents,
       ...noise,
-      velocity: velocities(task, voices, route.frames, model),
+      velocity: velocities(task, voices, route.frames, model, memory),
     };
     model.report({ type: 'stage', stage: 'denoise' });
     const segments = route.segments(means);
+    if (here) noise.restore(here.noise);
+    // Of a first pass the source is found again; later ones start from music that is nowhere else.
+    const start = { pass, noiseAtStart, memories, source: pass > 0 ? latents : null };
+    const state = (reached: Reached): Saved => savedOf({ ...start, reached, noise: noise.state() });
     const sampled = await denoise(
       segments,
       { omega: task.sampling.omega, draw: noise.stepNoise(route.frames) },
-      watchOf(segments, pass, routes.length, model),
+      watchOf(segments, pass, routes.length, state, model),
+      here?.reached,
     );
     latents = route.finish(sampled, latents);
   }
@@ -84,6 +104,61 @@ async function generate(task: Task, model: AceStep): Promise<readonly Made[]> {
 interface Memo {
   readonly plan: SongPlan | null;
   readonly recorded: boolean;
+}
+
+// ---- going on
+
+/** A task between two steps. */
+interface Middle {
+  readonly pass: number;
+  readonly reached: Reached;
+  /** Generators as the pass began, and as they stand now. */
+  readonly noiseAtStart: Uint32Array;
+  readonly noise: Uint32Array;
+  /** What guidance remembers, in the order in which it asked for room. */
+  readonly memories: readonly Float64Array[];
+  /** Latents that a pass after the first one starts from. */
+  readonly source: Latents | null;
+}
+
+function savedOf({ pass, reached, noiseAtStart, noise, memories, source }: Middle): Saved {
+  const { segment, index, x } = reached;
+  return {
+    numbers: { pass, segment, index },
+    arrays: {
+      x,
+      noiseAtStart,
+      noise,
+      ...(source && { source }),
+      ...Object.fromEntries(memories.map((memory, i) => [`memory.${i}`, memory])),
+    },
+  };
+}
+
+function resume({ numbers, arrays }: Saved): Middle {
+  const { pass, segment, index } = numbers;
+  const { x, source, noiseAtStart, noise } = arrays;
+  assert(pass !== undefined && segment !== undefined && index !== undefined, 'saved steps without a place');
+  assert(x instanceof Float32Array, 'saved steps without latents');
+  assert(noiseAtStart instanceof Uint32Array && noise instanceof Uint32Array, 'saved steps without noise');
+  const memories: Float64Array[] = [];
+  for (let i = 0, next; (next = arrays[`memory.${i}`]) instanceof Float64Array; i++) memories.push(next);
+  const before = source instanceof Float32Array ? source : null;
+  return { pass, reached: { segment, index, x }, noiseAtStart, noise, memories, source: before };
+}
+
+/** Room for guidance: what was saved first, then fresh; `memories` holds all that was given. */
+function memoryOf(saved: readonly Float64Array[]): { memory: Memory; memories: Float64Array[] } {
+  const memories: Float64Array[] = [];
+  return {
+    memories,
+    memory: (length) => {
+      const room = saved[memories.length] ?? new Float64Array(length);
+      assert(room.length === length, `saved guidance has ${room.length} values instead of ${length}`);
+      memories.push(room);
+      return room;
+    },
+  };
 }
 
 /** Modules of the checkpoint that inference never reads. SPEC 1.2 */
@@ -285,7 +360,16 @@ function noiseOf(task: Task, { channels, rows }: AceStepConfig) {
   };
   const songs = generators(task.seeds);
   const retakes = 'retakeSeeds' in task ? generators(task.retakeSeeds) : [];
+  const all = [...songs, ...retakes];
   return {
+    /** Where all generators stand: STATE_WORDS for each. */
+    state: () => {
+      const out = new Uint32Array(all.length * STATE_WORDS);
+      all.forEach((generator, i) => out.set(generator.state(), i * STATE_WORDS));
+      return out;
+    },
+    restore: (state: Uint32Array) =>
+      all.forEach((generator, i) => generator.restore(state.subarray(i * STATE_WORDS))),
     noise: (frames: number) => drawEach(songs, frames),
     retakeNoise: (frames: number) => drawEach(retakes, frames),
     /** The stochastic solver draws for the whole batch from the first song's generator. SPEC 4. */
@@ -294,7 +378,13 @@ function noiseOf(task: Task, { channels, rows }: AceStepConfig) {
 }
 
 /** The velocities of a route: guided predictions of the denoiser. */
-function velocities(task: Task, voices: Voices, frames: number, model: AceStep): Means['velocity'] {
+function velocities(
+  task: Task,
+  voices: Voices,
+  frames: number,
+  model: AceStep,
+  memory: Memory,
+): Means['velocity'] {
   const { channels, rows } = model.config;
   const { guidance } = task.sampling;
   const shape = { batch: task.seeds.length, channels, plane: rows * frames };
@@ -302,10 +392,10 @@ function velocities(task: Task, voices: Voices, frames: number, model: AceStep):
   const song = predictor(voices.song, erg, frames, model);
   const target = predictor(voices.target, erg, frames, model);
   const ROLES: { readonly [R in Role]: (steps: number) => Velocity } = {
-    song: (steps) => guided(guidance, shape, steps, song),
-    source: () => editGuided(guidance, shape, true, song),
-    target: () => editGuided(guidance, shape, false, target),
-    rest: () => editGuided(guidance, shape, true, target),
+    song: (steps) => guided(guidance, shape, steps, song, memory),
+    source: () => editGuided(guidance, shape, true, song, memory),
+    target: () => editGuided(guidance, shape, false, target, memory),
+    rest: () => editGuided(guidance, shape, true, target, memory),
   };
   return (role, steps) => ROLES[role](steps);
 }
@@ -337,15 +427,22 @@ function predictor(voices: Voices['song'], erg: boolean, frames: number, model: 
   };
 }
 
-function watchOf(segments: readonly Segment[], pass: number, passes: number, model: AceStep) {
+function watchOf(
+  segments: readonly Segment[],
+  pass: number,
+  passes: number,
+  state: (reached: Reached) => Saved,
+  model: AceStep,
+): Watch {
   model.report({ type: 'schedule', sigmas: segments.flatMap(({ sigmas }) => [...sigmas]) });
   let since = Date.now();
   return {
-    onStep({ step, steps, sigma }: { step: number; steps: number; sigma: number }) {
+    async onStep({ step, steps, sigma, reached }) {
       const now = Date.now();
       const at = { step: pass * steps + step, steps: passes * steps };
       model.report({ type: 'step', ...at, sigma, ms: now - since });
-      since = now;
+      await model.save(at, () => state(reached));
+      since = Date.now(); // saving is not denoising
     },
     stopped: () => model.signal.stopAndKeep,
   };

@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import type { Task } from '../lib/task.ts';
+import { checkpointFile, checkpointKey, readCheckpoint } from './checkpoint.ts';
+
+const key = checkpointKey({ kind: 'text2music', prompt: 'jazz' } as Task); // it is only written down
+
+const CHECKPOINT = {
+  saved: {
+    numbers: { pass: 0, index: 3 },
+    arrays: {
+      x: Float32Array.of(1.5, -0, Number.MIN_VALUE),
+      noise: Uint32Array.of(0xffffffff, 0),
+      'memory.0': Float64Array.of(1 / 3, 5e-324, -1e308),
+    },
+  },
+  at: { step: 3, steps: 16 },
+  spent: { load: 1, denoise: 2.5, total: 9 },
+};
+
+test('every bit of a checkpoint comes back', () => {
+  const file = checkpointFile(CHECKPOINT, key);
+  expect(readCheckpoint(file, key)).toEqual(CHECKPOINT);
+  const shifted = new Uint8Array(file.length + 1); // as a view that is not aligned
+  shifted.set(file, 1);
+  expect(readCheckpoint(shifted.subarray(1), key)).toEqual(CHECKPOINT);
+});
+
+test('a checkpoint of other work, or a file that is none, is not one', () => {
+  const file = checkpointFile(CHECKPOINT, key);
+  expect(readCheckpoint(file, checkpointKey({ kind: 'text2music', prompt: 'rock' } as Task))).toBeNull(); // as above
+  expect(readCheckpoint(file.subarray(0, 100), key)).toBeNull();
+  expect(readCheckpoint(new Uint8Array(0), key)).toBeNull();
+});
