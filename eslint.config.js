@@ -17,9 +17,17 @@ const LAYERS = {
 
 /** One package, one door: the only files that may import it. */
 const DOORS = {
-  comlink: ['src/engine/engine.worker.ts', 'src/app/engine-client.ts'],
+  comlink: [
+    'src/engine/engine.worker.ts',
+    'src/app/engine-client.ts',
+    'src/app/export.worker.ts',
+    'src/app/export-client.ts',
+  ],
+  'client-zip': ['src/app/export.worker.ts'],
   'fft.js': ['src/lib/audio/fft.ts'],
   idb: ['src/storage/*.ts'],
+  mediabunny: ['src/app/export-encode.ts'],
+  '@mediabunny': ['src/app/export-encode.ts'],
   'onnxruntime-web': ['src/engine/ort.ts'],
   'wavesurfer.js': ['src/app/pages/Waveform.svelte'],
 };

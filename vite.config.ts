@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { svelte } from '@sveltejs/vite-plugin-svelte';
 import { build, defaultClientConditions } from 'vite';
-import type { Plugin } from 'vite';
+import type { Plugin, Rolldown } from 'vite';
 import { defineConfig } from 'vitest/config';
 import { ISOLATION } from './scripts/headers.mjs';
 
@@ -19,6 +19,46 @@ const output = {
   assetFileNames: ({ names }: { names: string[] }) =>
     names.some((name) => name.endsWith('.mjs')) ? 'assets/[name]-[hash].js' : 'assets/[name]-[hash][extname]',
 };
+
+/**
+ * Mediabunny's encoders carry their workers as text and start them from blob: addresses, which our policy forbids. Here
+ * each text becomes a file of ours, loaded when that format is first written; it can be exchanged on its own, as the
+ * licence of LAME and FFmpeg (LGPL) asks.
+ */
+function encoderWorkers(): Plugin {
+  return {
+    name: 'cadenza:encoder-workers',
+    apply: 'build',
+    transform(code, id) {
+      const [, name] = /@mediabunny\/(\w+-encoder)\/dist\/bundles\//.exec(id) ?? [];
+      if (name === undefined) return;
+      const call = inlineWorker(this.parse(code));
+      if (!call) throw new Error(`${id} holds its worker in another way than expected`);
+      const file = this.emitFile({ type: 'asset', name: `${name}.js`, source: call.script });
+      const worker = `new Worker(import.meta.ROLLUP_FILE_URL_${file})`;
+      return { code: code.slice(0, call.start) + worker + code.slice(call.end), map: null };
+    },
+  };
+}
+
+/** The call `inlineWorker('text')` that a function of the program returns. */
+function inlineWorker({ body }: ReturnType<Rolldown.PluginContext['parse']>) {
+  for (const statement of body) {
+    const [first] = statement.type === 'FunctionDeclaration' ? (statement.body?.body ?? []) : [];
+    if (first?.type !== 'ReturnStatement' || first.argument?.type !== 'CallExpression') continue;
+    const { callee, arguments: given, start, end } = first.argument;
+    if (callee.type !== 'Identifier' || callee.name !== 'inlineWorker') continue;
+    const [text] = given;
+    const script =
+      text?.type === 'TemplateLiteral'
+        ? text.quasis[0]?.value.cooked
+        : text?.type === 'Literal'
+          ? text.value
+          : null;
+    if (typeof script === 'string') return { script, start, end };
+  }
+  return null;
+}
 
 /** Builds src/sw.ts into sw.js, with the list of everything else that was built. */
 function serviceWorker(): Plugin {
@@ -60,7 +100,7 @@ function serviceWorker(): Plugin {
 export default defineConfig({
   base: './',
   plugins: [svelte(), serviceWorker()],
-  worker: { format: 'es', rolldownOptions: { output } },
+  worker: { format: 'es', plugins: () => [encoderWorkers()], rolldownOptions: { output } },
   // The .mjs glue of onnxruntime-web is served as a file of ours beside its .wasm, chosen at run time.
   resolve: { conditions: ['onnxruntime-web-use-extern-wasm', ...defaultClientConditions] },
   optimizeDeps: { exclude: ['onnxruntime-web'] },

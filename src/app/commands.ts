@@ -169,8 +169,17 @@ export const COMMANDS: readonly Command[] = [
     run: ({ overlays }) => overlays.show('palette'),
   },
   {
-    id: 'download',
+    id: 'export',
     keys: 'Mod S',
+    group: 'everywhere',
+    icon: 'export',
+    when: hasSong,
+    run: ({ exports, player }) => {
+      if (player.track) exports.open([player.track]);
+    },
+  },
+  {
+    id: 'download',
     group: 'everywhere',
     icon: 'download',
     when: hasSong,

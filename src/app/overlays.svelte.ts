@@ -8,6 +8,7 @@ export const DIALOGS = {
   palette: () => import('./pages/Palette.svelte'),
   shortcuts: () => import('./pages/Shortcuts.svelte'),
   settings: () => import('./pages/SettingsDialog.svelte'),
+  export: () => import('./pages/ExportDialog.svelte'),
 } as const satisfies Record<string, () => Promise<{ readonly default: DialogComponent }>>;
 
 export type DialogId = keyof typeof DIALOGS;

@@ -9,6 +9,7 @@ import { Device } from './device.svelte.ts';
 import { saveFile } from './download.ts';
 import { EngineClient } from './engine-client.ts';
 import { rateOf, workSeconds } from './estimate.ts';
+import { Exports } from './export.svelte.ts';
 import { fileName } from './format.ts';
 import type { Job } from './job.ts';
 import { Log } from './log.svelte.ts';
@@ -32,6 +33,7 @@ export class Studio {
   readonly toasts = new Toasts();
   readonly log = new Log();
   readonly shelf = new Shelf(this.toasts);
+  readonly exports = new Exports(this.shelf, this.toasts, this.overlays);
   readonly compose = new Compose(new Keep('cadenza.draft', EMPTY_DRAFT, parseDraft));
   readonly player = new Player(
     {

@@ -52,3 +52,9 @@ export function takeNumber(track: Made, tracks: readonly Made[]): number {
     )
   );
 }
+
+/** The first thing that the style says, which people write first: "slow jazz waltz, piano trio" -> "slow jazz waltz". */
+export function genreOf(prompt: string): string {
+  const parts = prompt.split(/[,;\n]+/u).map((part) => part.trim());
+  return [...(parts.find((part) => part !== '' && !isFact(part)) ?? '')].slice(0, MOST).join('');
+}

@@ -5,9 +5,11 @@
  */
 import { EngineError } from '../errors.ts';
 import { decodeUtf8, encodeUtf8 } from '../text/utf8.ts';
+import { joined } from './bytes.ts';
+import { triangular, whole } from './dither.ts';
 import type { Pcm } from './pcm.ts';
 
-/** int16 is dithered; float32 keeps every bit. */
+/** Integers are dithered; float32 keeps every bit. */
 export type WavFormat = 'int16' | 'int24' | 'float32';
 
 /** LIST INFO fields by name. */
@@ -28,6 +30,8 @@ export interface WavExtras {
   readonly tags?: WavTags;
   /** Anything JSON can hold. */
   readonly settings?: unknown;
+  /** An ID3v2 tag for what LIST INFO has no room for: lyrics, tempo, key, picture. */
+  readonly id3?: Uint8Array;
 }
 
 export interface WavFile {
@@ -40,7 +44,9 @@ export interface WavFile {
 }
 
 /** Chunk that holds the settings, UTF-8 JSON. */
-const SETTINGS = 'cdnz';
+export const SETTINGS = 'cdnz';
+/** As most editors and taggers name it. */
+export const ID3 = 'id3 ';
 const LARGEST = 2 ** 32 - 1; // RIFF sizes are 32 bits
 const PCM = 1;
 const FLOAT = 3;
@@ -117,7 +123,7 @@ export function readWav(bytes: Uint8Array): WavFile {
 }
 
 /**
- * The file as bytes. int16 gets triangular dither of two steps, the same for the same sound; values beyond ±1 are
+ * The file as bytes. Integers get triangular dither of two steps, the same for the same sound; values beyond ±1 are
  * clipped except in float32.
  *
  * @throws EngineError 'unsupported' when the file would pass 4 GiB
@@ -132,6 +138,7 @@ export function writeWav(pcm: Pcm, format: WavFormat, extras: WavExtras = {}): U
     ...(tag === FLOAT ? [chunk('fact', new Uint8Array(Uint32Array.of(frames).buffer))] : []),
     ...infoChunk(extras.tags ?? {}),
     ...(extras.settings === undefined ? [] : [chunk(SETTINGS, encodeUtf8(JSON.stringify(extras.settings)))]),
+    ...(extras.id3 === undefined ? [] : [chunk(ID3, extras.id3)]),
   ];
   const sound = frames * stride;
   const size = 12 + chunks.reduce((sum, { length }) => sum + length, 0) + 8 + sound + (sound % 2);
@@ -290,27 +297,14 @@ const ENCODINGS: Readonly<Record<WavFormat, Encoding>> = {
   int24: {
     tag: PCM,
     bytes: 3,
-    write: (view, at, x) => {
-      const value = whole(x, 2 ** 23, 0);
+    write: (view, at, x, dither) => {
+      const value = whole(x, 2 ** 23, dither());
       view.setUint16(at, value & 0xffff, true);
       view.setInt8(at + 2, value >> 16);
     },
   },
   float32: { tag: FLOAT, bytes: 4, write: (view, at, x) => view.setFloat32(at, x, true) },
 };
-
-const whole = (x: number, full: number, dither: number): number =>
-  Math.max(-full, Math.min(full - 1, Math.round(x * full + dither)));
-
-/** Sum of two uniform values of ±half a step: its noise does not depend on the signal. */
-function triangular(): () => number {
-  let state = 1;
-  const uniform = (): number => {
-    state = (Math.imul(state, 1664525) + 1013904223) | 0;
-    return state / 2 ** 32;
-  };
-  return () => uniform() + uniform();
-}
 
 function formatChunk(tag: number, bytes: number, channels: number, sampleRate: number): Uint8Array {
   const body = new Uint8Array(tag === PCM ? 16 : 18); // other formats end with the size of an empty extension
@@ -337,14 +331,4 @@ function infoChunk(tags: WavTags): Uint8Array[] {
 function chunk(id: string, body: Uint8Array): Uint8Array {
   const size = new Uint8Array(Uint32Array.of(body.length).buffer);
   return joined([encodeUtf8(id), size, body, new Uint8Array(body.length % 2)]);
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
 }
