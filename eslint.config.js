@@ -22,6 +22,8 @@ const DOORS = {
     'src/app/engine-client.ts',
     'src/app/export.worker.ts',
     'src/app/export-client.ts',
+    'src/app/listen/analysis.worker.ts',
+    'src/app/listen/analyst.ts',
   ],
   'client-zip': ['src/app/export.worker.ts'],
   'fft.js': ['src/lib/audio/fft.ts'],

@@ -1,7 +1,8 @@
 /** Listening: the queue, loops and comparisons, measured at the audio clock. */
 import type { Page } from '@playwright/test';
 import { expect, test, TEXT, type Studio } from './fixtures.ts';
-import { recordSound, rendered, started } from './sounding.ts';
+import { gains, recordSound, rendered, started } from './sounding.ts';
+import { level } from './wav.ts';
 
 const transport = (page: Page) => page.getByRole('region', { name: TEXT.player.region });
 const SECONDS = 2;
@@ -117,4 +118,86 @@ test('the operating system is told what plays, and its keys are heard', async ({
   expect(Number(await position.inputValue())).toBeCloseTo(1.25, 2);
   await ask('play');
   await expect.poll(async () => (await shown()).playbackState).toBe('playing');
+});
+
+test('two songs are compared in step, at one loudness, and blind', async ({ studio, page }) => {
+  await recordSound(page);
+  await studio.open();
+  const first = await studio.makeAndDownload({ seconds: 3, seed: 1, prompt: 'calm piano' });
+  const second = await studio.makeAndDownload({ seconds: 3, seed: 2, prompt: 'fast techno, 140 bpm' });
+  const card = studio.song.getByRole('region', { name: TEXT.listen.compare });
+  const loudness = studio.song.getByRole('region', { name: TEXT.song.loudness });
+  await expect(loudness.getByText(/dBTP/)).toBeVisible();
+  await expect(loudness.getByText(/LU$/)).toBeVisible();
+
+  await card.getByRole('button', { name: TEXT.listen.compareStart }).click();
+  const keys = transport(page);
+  await keys.getByRole('button', { name: TEXT.player.loop }).click();
+  await keys.getByRole('button', { name: TEXT.player.play, exact: true }).click();
+  await expect.poll(async () => (await started(page)).length).toBeGreaterThanOrEqual(2);
+  const [a, b] = await started(page);
+  expect(a!.at, 'both begin at the same frame').toBe(b!.at);
+
+  const position = keys.getByRole('slider', { name: TEXT.player.seek });
+  const before = await started(page);
+  await expect.poll(async () => Number(await position.inputValue())).toBeGreaterThan(0.3);
+  await page.keyboard.press('b');
+  await expect(card.getByRole('button', { name: /^Hear B/ })).toHaveAttribute('aria-pressed', 'true');
+  expect((await started(page)).filter(({ cut }) => cut !== null)).toHaveLength(
+    before.filter(({ cut }) => cut !== null).length,
+  );
+  // What goes to the ears: the lane that is heard, at its matched gain; the other one at 0.
+  await expect.poll(async () => (await gains(page))[0]).toBe(0);
+  const heardB = (await gains(page))[1]!;
+  await page.keyboard.press('b');
+  await expect.poll(async () => (await gains(page))[1]).toBe(0);
+  const heardA = (await gains(page))[0]!;
+  expect(Math.max(heardA, heardB), 'nothing is turned up').toBeLessThanOrEqual(1);
+  const shown = await card.getByText(/dB$/).allTextContents();
+  expect(shown.map((text) => parseFloat(text.replace('−', '-')))).toEqual([
+    expect.closeTo(20 * Math.log10(heardA), 1),
+    expect.closeTo(20 * Math.log10(heardB), 1),
+  ]);
+  expect(level(first)).toBeGreaterThan(0);
+  expect(level(second)).toBeGreaterThan(0);
+
+  await card.getByRole('switch', { name: TEXT.listen.blind }).check({ force: true });
+  await expect(card.getByText(TEXT.listen.hidden)).toHaveCount(2);
+  await expect(card.getByText(/dB$/)).toHaveCount(0);
+  await card.getByRole('button', { name: TEXT.listen.choose(2) }).click();
+  await expect(card.getByText(/^You chose (Calm piano|Fast techno)/)).toBeVisible();
+  await card.getByRole('button', { name: TEXT.listen.compareEnd }).click();
+  await expect(card.getByText(TEXT.listen.compareHint)).toBeVisible();
+});
+
+test('a song is heard while it is being made, and goes on as the finished one', async ({ studio, page }) => {
+  await recordSound(page);
+  await studio.open();
+  // Presses the button in the moment it comes, and notes what the song's card said.
+  await page.evaluate((name) => {
+    new MutationObserver((_, observer) => {
+      const button = [...document.querySelectorAll('button')].find((one) => one.textContent?.trim() === name);
+      if (!button) return;
+      observer.disconnect();
+      button.click();
+    }).observe(document.body, { subtree: true, childList: true });
+  }, TEXT.listen.early);
+  await studio.start({ seconds: 26 });
+  const keys = transport(page);
+  await expect(keys.getByText(TEXT.listen.preview)).toBeVisible({ timeout: 120_000 });
+  await keys.getByRole('button', { name: TEXT.player.loop }).click(); // a slow machine takes longer than the song
+  await expect.poll(async () => (await started(page)).length, { timeout: 30_000 }).toBeGreaterThan(0);
+  await expect(studio.cancel, 'the song is still being made').toBeVisible();
+  await studio.idle();
+  await expect(studio.song.getByRole('button', { name: TEXT.song.download })).toBeVisible();
+  await expect(keys.getByRole('button', { name: TEXT.player.pause, exact: true })).toBeVisible();
+  // The finished song begins at the frame where the early sound begins to fade.
+  const fade = 0.03 * 44_100;
+  await expect
+    .poll(async () => {
+      const pieces = await started(page);
+      const cuts = pieces.flatMap(({ cut }) => (cut === null ? [] : [cut - fade]));
+      return pieces.some(({ at }) => cuts.some((cut) => Math.abs(cut - at) < 1e-3));
+    })
+    .toBe(true);
 });

@@ -12,11 +12,6 @@ export interface Started {
   readonly cut: number | null;
 }
 
-interface Recorded {
-  readonly rate: number;
-  readonly nodes: readonly (Started & { readonly channels: readonly number[][] })[];
-}
-
 /** Call before the page opens. */
 export async function recordSound(page: Page): Promise<void> {
   await page.addInitScript(() => {
@@ -26,14 +21,18 @@ export async function recordSound(page: Page): Promise<void> {
       stop: number | null;
     }
     const entries: Entry[] = [];
-    const contexts: BaseAudioContext[] = [];
-    Object.assign(window, { entries, contexts });
+    const lanes = new Map<AudioNode, AudioNode>();
+    Object.assign(window, { entries, lanes });
+    const { connect } = AudioNode.prototype as { connect: (to: AudioNode, ...rest: number[]) => AudioNode };
+    Object.assign(AudioNode.prototype, {
+      connect(this: AudioNode, to: AudioNode, ...rest: number[]) {
+        if (this instanceof AudioBufferSourceNode) lanes.set(this, to);
+        return connect.call(this, to, ...rest);
+      },
+    });
     const { start, stop } = AudioBufferSourceNode.prototype;
     AudioBufferSourceNode.prototype.start = function (when = 0, ...rest: number[]) {
-      if (!(this.context instanceof OfflineAudioContext)) {
-        entries.push({ node: this, when, stop: null });
-        if (!contexts.includes(this.context)) contexts.push(this.context);
-      }
+      if (!(this.context instanceof OfflineAudioContext)) entries.push({ node: this, when, stop: null });
       start.call(this, when, ...rest);
     };
     AudioBufferSourceNode.prototype.stop = function (when = 0) {
@@ -87,4 +86,11 @@ export async function rendered(page: Page): Promise<Float32Array> {
   return Float32Array.from(samples);
 }
 
-export type { Recorded };
+/** Gain of each lane of what was started last: the nodes that the sources were connected to. */
+export async function gains(page: Page): Promise<readonly number[]> {
+  return page.evaluate(() => {
+    const lanes = Reflect.get(window, 'lanes') as Map<AudioNode, GainNode>;
+    const entries = Reflect.get(window, 'entries') as { node: AudioBufferSourceNode }[];
+    return [...new Set(entries.slice(-2).map(({ node }) => lanes.get(node)!))].map(({ gain }) => gain.value);
+  });
+}

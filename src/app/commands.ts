@@ -131,6 +131,13 @@ export const COMMANDS: readonly Command[] = [
     when: hasSong,
     run: (studio) => void studio.skip(1),
   },
+  {
+    id: 'compareSwap',
+    keys: 'B',
+    group: 'play',
+    when: ({ player }) => player.comparison !== null,
+    run: ({ player }) => player.act({ type: 'swap' }),
+  },
 
   { id: 'generate', keys: 'Mod Enter', group: 'make', icon: 'note', run: (studio) => studio.generate() },
   {

@@ -3,11 +3,11 @@
  * frees GPU and WebAssembly memory) or when it does not answer, and turns what comes out of it back into EngineErrors.
  * The only file of the page that knows Comlink.
  */
-import { proxy, wrap } from 'comlink';
+import { proxy, transferHandlers, wrap } from 'comlink';
 import type { Engine, Result } from '../engine/engine.ts';
 import { asEngineError, EngineError } from '../lib/errors.ts';
 import type { ErrorCode } from '../lib/errors.ts';
-import type { EngineEvent } from '../lib/events.ts';
+import { isAudio, type AudioEvent, type EngineEvent } from '../lib/events.ts';
 import { NO_WISH, type Wish } from '../lib/placement.ts';
 import type { Task } from '../lib/task.ts';
 
@@ -174,6 +174,13 @@ function deferred(): { promise: Promise<never>; reject: (error: EngineError) => 
   promise.catch(() => undefined); // unheard when the other side of the race wins
   return { promise, reject };
 }
+
+// The other end stands in engine.worker.ts: pieces of sound come over without a copy.
+transferHandlers.set('sound', {
+  canHandle: isAudio,
+  serialize: (event: AudioEvent) => [event, []],
+  deserialize: (event: AudioEvent) => event,
+});
 
 function startWorker(wish: Wish): Started {
   const worker = new Worker(new URL('../engine/engine.worker.ts', import.meta.url), {

@@ -3,7 +3,8 @@
  * show its state and call its methods. Sound is read in pieces from its file and laid end to end on the audio clock
  * (listen/deck.ts); what plays next stands in `playlist`.
  */
-import { asEngineError, EngineError } from '../lib/errors.ts';
+import { momentaryLoudness } from '../lib/audio/loudness.ts';
+import { asEngineError } from '../lib/errors.ts';
 import type { Track } from '../storage/library.ts';
 import {
   amplitudeOf,
@@ -16,6 +17,7 @@ import {
   type Side,
 } from './listen/compare.ts';
 import { Deck, FADE_SECONDS, Rated, type Programme } from './listen/deck.ts';
+import { levelOf, type EarlySound } from './listen/early.ts';
 import * as lists from './listen/playlist.ts';
 import type { Playlist } from './listen/playlist.ts';
 import { Session, type Shown } from './listen/session.ts';
@@ -28,7 +30,16 @@ const FRAME_MS = { usual: 66, reduced: 250 } as const;
 const VOLUME_SECONDS = 0.02;
 /** From one side of a comparison to the other: no click, and no mixture to hear. */
 const SWAP_SECONDS = 0.015;
+/** From an early sound to the finished song: the same music, whose level then settles. */
+const HANDOVER_SECONDS = 0.03;
+const SETTLE_SECONDS = 3;
+const MAX_TRIM = 4;
 const SHORTEST_LOOP = 0.05;
+/** Samples that an analyser holds at most, and what of them is a moment (EBU Tech 3341). */
+const TAP = 32_768;
+const MOMENT_SECONDS = 0.4;
+/** Below this a meter has nothing to show, LUFS. */
+const QUIET = -70;
 /** Open files: the song in hand, the next one, and one to go back to. */
 const SOUNDS_KEPT = 4;
 
@@ -49,6 +60,13 @@ export interface Stretch {
   readonly end: number;
 }
 
+/** A song that is not finished. */
+export interface Early {
+  readonly job: string;
+  readonly shown: Shown;
+  readonly sound: EarlySound;
+}
+
 /** What exists from the first play on: browsers let a page make sound only after it was touched. */
 interface Rig {
   readonly context: AudioContext;
@@ -56,7 +74,9 @@ interface Rig {
   /** Everything that is heard, before the volume. */
   readonly bus: GainNode;
   readonly volume: GainNode;
-  readonly deck: Deck<Track>;
+  /** One for each channel of what is heard, before the volume. */
+  readonly taps: readonly AnalyserNode[];
+  readonly deck: Deck<string>;
 }
 
 export class Player {
@@ -71,10 +91,14 @@ export class Player {
   region = $state.raw<Stretch | null>(null);
   muted = $state(false);
   volume = $state(1);
+  /** Sound is to come that is not there yet. */
+  waiting = $state(false);
   /** Why the track cannot be played; empty while it can. */
   trouble = $state('');
   playlist = $state.raw<Playlist>(lists.EMPTY);
   comparison = $state.raw<Comparison | null>(null);
+  /** A song that is heard while it is made; `track` is null meanwhile. */
+  early = $state.raw<Early | null>(null);
 
   readonly #sounds: Sounds;
   readonly #session = new Session();
@@ -86,6 +110,8 @@ export class Player {
   readonly #open = new Map<string, Promise<Sound>>();
   /** What plays in step: the song in hand, or both of a comparison. */
   #lanes: readonly Sound[] = [];
+  /** Gain of the song in hand: 1, but for the moment when it takes over from its early sound. */
+  #trim = 1;
   #pair: Readonly<Record<Side, Track>> | null = null;
   /** Id of the song that was last heard. */
   #heard = '';
@@ -97,6 +123,7 @@ export class Player {
 
   get duration(): number {
     const { a, b } = this.#pair ?? {};
+    if (this.early) return this.early.sound.seconds;
     // Two songs are in step as long as both are there.
     return a && b ? Math.min(a.seconds, b.seconds) : (this.track?.seconds ?? 0);
   }
@@ -143,7 +170,7 @@ export class Player {
   }
 
   async play(): Promise<void> {
-    if (!this.ready || !this.track) return;
+    if (!this.ready) return;
     if (this.time >= this.duration - 0.05) this.time = 0;
     const rig = this.#start();
     this.#setPlaying(true);
@@ -174,7 +201,9 @@ export class Player {
 
   seek(seconds: number): void {
     if (!this.ready) return;
-    this.time = Math.min(Math.max(0, seconds), this.duration);
+    const { sound } = this.early ?? {};
+    const there = sound ? sound.have / sound.sampleRate : this.duration;
+    this.time = Math.min(Math.max(0, seconds), there);
     this.#session.position(this.time, this.duration);
     const rig = this.#rig;
     if (!this.playing || !rig) return;
@@ -184,13 +213,13 @@ export class Player {
 
   setLoop(loop: boolean): void {
     this.loop = loop;
-    this.#replan();
+    void this.#replan();
   }
 
   /** What the loop goes round; the whole song when null. */
   setRegion(region: Stretch | null): void {
     this.region = region && region.end - region.start >= SHORTEST_LOOP ? region : null;
-    if (this.loop) this.#replan();
+    if (this.loop) void this.#replan();
   }
 
   setMuted(muted: boolean): void {
@@ -225,7 +254,7 @@ export class Player {
   /** Changes what comes after the song in hand. */
   #plan(playlist: Playlist): void {
     this.playlist = playlist;
-    this.#replan();
+    void this.#replan();
   }
 
   unqueue(track: Track): void {
@@ -261,6 +290,47 @@ export class Player {
     await this.open(track, this.playing);
   }
 
+  /** Hears a song while it is being made. */
+  async playEarly(early: Early): Promise<void> {
+    this.#take(null);
+    this.early = early;
+    this.#heard = early.job;
+    this.#lanes = [early.sound];
+    this.ready = true;
+    this.#show();
+    await this.play();
+  }
+
+  /**
+   * The song of a job is finished: where it is heard already, the finished one takes over at the same sample, from the
+   * level it is heard at to its own. False where it is not.
+   */
+  async adopt(job: string, track: Track): Promise<boolean> {
+    const { early } = this;
+    if (early?.job !== job) return false;
+    const mine = ++this.#opening;
+    try {
+      const sound = await this.#sound(track);
+      const here = Math.round(this.time * sound.sampleRate);
+      const [from, to] = [here - sound.sampleRate / 2, here + sound.sampleRate / 2];
+      const [before, after] = [await levelOf(early.sound, from, to), await levelOf(sound, from, to)];
+      if (mine !== this.#opening) return true;
+      this.#trim = after > 0 ? Math.min(MAX_TRIM, Math.max(1 / MAX_TRIM, before / after)) : 1;
+      this.#lanes = [sound];
+    } catch (thrown) {
+      if (mine === this.#opening) this.#fail(thrown);
+      return true;
+    }
+    this.early = null;
+    this.track = track;
+    this.#show();
+    this.#heard = track.id;
+    await this.#replan(HANDOVER_SECONDS);
+    this.#trim = 1;
+    this.#rig?.deck.mix(this.#gains(), SETTLE_SECONDS);
+    return true;
+  }
+
   /** Hears two songs side by side, from where the first one is. */
   async compare(a: Track, b: Track): Promise<void> {
     const was = this.playing;
@@ -276,7 +346,7 @@ export class Player {
       return this.#fail(thrown);
     }
     this.time = Math.min(this.time, this.duration);
-    if (this.playing) this.#replan(FADE_SECONDS);
+    if (this.playing) void this.#replan(FADE_SECONDS);
     else if (was) await this.play();
   }
 
@@ -303,7 +373,7 @@ export class Player {
     this.track = this.#sounds.find(track.id) ?? track;
     this.#heard = track.id;
     this.#show();
-    this.#replan(FADE_SECONDS);
+    void this.#replan(FADE_SECONDS);
   }
 
   /** Decibels that each side of the comparison is turned by. */
@@ -311,9 +381,23 @@ export class Player {
     return this.#pair ? matchingGains(this.#pair.a.loudness, this.#pair.b.loudness) : { a: 0, b: 0 };
   }
 
+  /** Loudness of the last 400 ms as it is heard, LUFS; null for silence, and while nothing plays. */
+  momentary(): number | null {
+    const rig = this.#rig;
+    if (!rig || !this.playing) return null;
+    const { sampleRate } = rig.context;
+    const channels = rig.taps.map((tap) => {
+      const samples = new Float32Array(TAP);
+      tap.getFloatTimeDomainData(samples);
+      return samples.subarray(-Math.min(TAP, Math.round(MOMENT_SECONDS * sampleRate)));
+    });
+    const level = momentaryLoudness({ channels, sampleRate });
+    return level < QUIET ? null : level;
+  }
+
   #gains(): readonly number[] {
     const { comparison: at, matched } = this;
-    if (!at) return [1];
+    if (!at) return [this.#trim];
     return (['a', 'b'] as const).map((side) => (side === at.heard ? amplitudeOf(matched[side]) : 0));
   }
 
@@ -324,6 +408,8 @@ export class Player {
     this.#lanes = [];
     this.#pair = null;
     this.comparison = null;
+    this.early = null;
+    this.#trim = 1;
     this.ready = false;
     this.time = 0;
     this.trouble = '';
@@ -363,24 +449,30 @@ export class Player {
     const bus = context.createGain();
     const volume = context.createGain();
     bus.connect(volume).connect(context.destination);
-    const deck = new Deck<Track>(context, bus, {
+    const splitter = context.createChannelSplitter(2);
+    bus.connect(splitter);
+    const taps = [0, 1].map((channel) => {
+      const tap = context.createAnalyser();
+      tap.fftSize = TAP;
+      splitter.connect(tap, channel);
+      return tap;
+    });
+    const deck = new Deck<string>(context, bus, {
       end: () => this.#ended(),
       trouble: (thrown) => this.#fail(thrown),
     });
-    this.#rig = { context, rated: new Rated(context.sampleRate), bus, volume, deck };
+    this.#rig = { context, rated: new Rated(context.sampleRate), bus, volume, taps, deck };
     this.#applyVolume();
     return this.#rig;
   }
 
-  /** The song in hand from a moment on. */
-  #here(rig: Rig, seconds: number): Programme<Track> {
-    const track = this.#pair?.a ?? this.track;
-    if (!track) throw new EngineError('bug', 'Nothing is in the player.');
+  /** What is in hand, from a moment on. */
+  #here(rig: Rig, seconds: number): Programme<string> {
     const sounds = this.#lanes.map((sound) => rig.rated.of(sound));
-    return this.#programme(rig, track, sounds, Math.round(seconds * rig.context.sampleRate));
+    return this.#programme(rig, this.#heard, sounds, Math.round(seconds * rig.context.sampleRate));
   }
 
-  #programme(rig: Rig, song: Track, sounds: readonly Sound[], frame: number): Programme<Track> {
+  #programme(rig: Rig, song: string, sounds: readonly Sound[], frame: number): Programme<string> {
     let list = this.playlist; // runs ahead of what is heard
     const length = Math.min(...sounds.map(({ frames }) => frames));
     const [start, end] = this.#round(rig, length);
@@ -397,7 +489,7 @@ export class Player {
           const next = this.#sounds.find(id);
           if (!next) continue; // deleted
           const sound = rig.rated.of(await this.#sound(next));
-          return { song: next, sounds: [sound], from: 0, to: sound.frames };
+          return { song: id, sounds: [sound], from: 0, to: sound.frames };
         }
         return null;
       },
@@ -413,11 +505,11 @@ export class Player {
   }
 
   /** What comes has changed; what is heard now goes on. */
-  #replan(fade = 0): void {
+  async #replan(fade = 0): Promise<void> {
     const rig = this.#rig;
     if (!this.playing || !rig) return;
     const same = fade === 0;
-    void rig.deck.play((heard) => {
+    await rig.deck.play((heard) => {
       if (!heard) return this.#here(rig, this.time);
       const { passage, frame } = heard;
       if (same) return this.#programme(rig, passage.song, passage.sounds, frame);
@@ -451,19 +543,22 @@ export class Player {
     if (!rig || !this.playing) return;
     const { sampleRate, outputLatency = 0 } = rig.context;
     const place = rig.deck.at(rig.deck.now - Math.round(outputLatency * sampleRate));
+    this.waiting = rig.deck.waiting;
     if (!place) return;
     const { song } = place.passage;
-    if (song.id !== this.#heard && !this.comparison) this.#arrive(song);
+    if (song !== this.#heard && !this.comparison) this.#arrive(song);
     this.time = place.frame / sampleRate;
   }
 
-  #arrive(song: Track): void {
+  #arrive(id: string): void {
+    const track = this.#sounds.find(id);
+    if (!track) return; // deleted within the last seconds; it plays to its end
     this.#opening += 1;
-    this.#heard = song.id;
-    this.playlist = lists.arrived(this.playlist, song.id);
-    this.track = this.#sounds.find(song.id) ?? song;
+    this.#heard = id;
+    this.playlist = lists.arrived(this.playlist, id);
+    this.track = track;
     this.region = null;
-    void this.#load(song);
+    void this.#load(track);
     this.#show();
     this.#session.position(0, this.duration);
   }
@@ -486,6 +581,6 @@ export class Player {
   }
 
   #show(): void {
-    void this.#session.show(this.track && this.#sounds.show(this.track));
+    void this.#session.show(this.early?.shown ?? (this.track && this.#sounds.show(this.track)));
   }
 }

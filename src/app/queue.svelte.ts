@@ -5,7 +5,7 @@
  */
 import type { Result } from '../engine/engine.ts';
 import { asEngineError } from '../lib/errors.ts';
-import type { EngineEvent } from '../lib/events.ts';
+import type { AudioEvent, EngineEvent } from '../lib/events.ts';
 import type { Task } from '../lib/task.ts';
 import { openCheckpoints } from '../storage/checkpoints.ts';
 import type { StoredJob } from '../storage/jobs.ts';
@@ -38,6 +38,10 @@ export interface Surroundings {
   soundMs(task: Task): number | null;
   /** True where the song of this job is in the library already. */
   has(id: string): boolean;
+  /** A piece of the job's song is decoded. */
+  hear(job: Job, event: AudioEvent): void;
+  /** The job's song will not be finished. */
+  lost(job: Job, message: string): Promise<void>;
   /** Takes the songs of a finished job into the library. */
   take(job: Job, result: Result): Promise<void>;
   /** Nothing is left to do. */
@@ -242,6 +246,7 @@ export class Queue {
   async #ended(job: Job, thrown: unknown): Promise<void> {
     const { code, message } = asEngineError(thrown);
     const paused = this.#find(job.id)?.ending === 'pause' && code === 'cancelled';
+    await this.#around.lost(job, message);
     if (code !== 'cancelled') return this.#fail(job, { code, message });
     this.#act(job.id, { type: 'failed', error: { code, message } });
     this.#say(paused ? TEXT.line.pausedLive : TEXT.live.cancelled(job.title));
@@ -259,6 +264,8 @@ export class Queue {
 
   #event(id: string, event: EngineEvent): void {
     if (event.type === 'download' && !this.#worthShowing(event)) return;
+    const job = this.#find(id);
+    if (event.type === 'audio') return job ? this.#around.hear(job, event) : undefined;
     this.#around.log.event(event);
     this.#act(id, event);
     if (event.type !== 'saved') return;

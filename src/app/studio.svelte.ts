@@ -3,7 +3,9 @@ import type { Result } from '../engine/engine.ts';
 import { asEngineError } from '../lib/errors.ts';
 import type { Sampling } from '../lib/task.ts';
 import type { NewTrack, Track, TrackPatch } from '../storage/library.ts';
+import { Analyst } from './listen/analyst.ts';
 import { coverSvg } from './listen/cover.ts';
+import { EarlySongs } from './listen/early-songs.svelte.ts';
 import { Compose, EMPTY_DRAFT, parseDraft, rollSeed } from './compose.svelte.ts';
 import { Device } from './device.svelte.ts';
 import { saveFile } from './download.ts';
@@ -23,7 +25,7 @@ import { createSettings, Keep } from './settings.svelte.ts';
 import { sectionsOf } from './sections.ts';
 import { Shelf } from './shelf.svelte.ts';
 import { TEXT } from './text.ts';
-import { titleOf } from './titles.ts';
+import { takesOf, titleOf } from './titles.ts';
 import { Toasts } from './toasts.svelte.ts';
 
 export class Studio {
@@ -50,6 +52,8 @@ export class Studio {
     this.settings.current.volume,
   );
 
+  readonly early = new EarlySongs(this.player);
+  readonly analyst = new Analyst();
   readonly pwa = new Pwa();
   readonly device: Device;
   readonly #client: EngineClient;
@@ -72,6 +76,8 @@ export class Studio {
         return rate && rate.soundMs * task.seconds;
       },
       has: (id) => this.shelf.find(id) !== null,
+      hear: (job, event) => this.early.hear(job, event),
+      lost: (job, message) => this.#lost(job, message),
       take: (job, result) => this.#take(job, result),
       idle: () => this.#idle(),
     });
@@ -110,6 +116,7 @@ export class Studio {
       removeEventListener(UPDATE_EVENT, update);
       for (const end of ends) end();
       this.#client.end();
+      this.analyst.end();
     };
   }
 
@@ -183,6 +190,30 @@ export class Studio {
     this.toasts.show({ text: TEXT.listen.addedLast(track.title) });
   }
 
+  /** Measures a song once; its meters are kept with it. */
+  async measure(track: Track): Promise<void> {
+    const file = await this.shelf.sound(track);
+    const meters = await this.analyst.ask((analysis) => analysis.meters(file));
+    await this.change(track, { meters });
+  }
+
+  /** Hears a song against the one in the player; by itself, against its parent or another take of it. */
+  async compare(track: Track): Promise<void> {
+    const { track: playing } = this.player;
+    const other = playing && playing.id !== track.id ? playing : this.partnersOf(track)[0];
+    if (other) await this.player.compare(other, track);
+  }
+
+  /** What a song may be compared with: its parent, the other takes of it, then all others. */
+  partnersOf(track: Track): readonly Track[] {
+    const { tracks } = this.shelf;
+    const parent = this.shelf.find(track.parent ?? null);
+    const all = [...(parent ? [parent] : []), ...takesOf(track, tracks), ...tracks];
+    const byId = new Map(all.map((one) => [one.id, one]));
+    byId.delete(track.id);
+    return [...byId.values()];
+  }
+
   reuse(track: Track): void {
     this.useModel(track.model);
     this.compose.reuse(track.task);
@@ -210,6 +241,12 @@ export class Studio {
     } catch (thrown) {
       this.toasts.show({ text: asEngineError(thrown).message });
     }
+  }
+
+  /** The song in hand will not be finished; who heard it gets the newest one back. */
+  async #lost(job: Job, message: string): Promise<void> {
+    const newest = this.shelf.tracks[0];
+    if (this.early.fail(job, message) && newest) await this.show(newest, false);
   }
 
   #idle(): void {
@@ -268,12 +305,13 @@ export class Studio {
       };
       return { track, unstored };
     });
-    let last: Track | null = null;
-    for (const { track, unstored } of songs) last = await this.shelf.add(track, unstored);
-    if (!last) return;
+    const kept: Track[] = [];
+    for (const { track, unstored } of songs) kept.push(await this.shelf.add(track, unstored));
+    const [first, last] = [kept[0], kept.at(-1)];
+    if (!first || !last) return;
     if (this.settings.current.notices) notify(TEXT.live.ready(job.title));
     const ready = last;
-    if (!this.player.playing) await this.show(ready, false);
+    if (!(await this.early.finish(job, first)) && !this.player.playing) await this.show(ready, false);
     this.toasts.show({
       text: TEXT.toast.ready(job.title),
       action: { label: TEXT.toast.play, run: () => void this.show(ready, true) },

@@ -35,7 +35,7 @@ export type EngineEvent =
   /** Everything up to this step is on disk: a task of the same id goes on from there. Also said when it does. */
   | { readonly type: 'saved'; readonly step: number; readonly steps: number }
   | { readonly type: 'schedule'; readonly sigmas: readonly number[] }
-  /** A decoded piece of the song: samples [start, start + length) of song `index` are final and may be played. */
+  /** A decoded piece: samples [start, start + length) of song `index`, which may be played while the rest is decoded. */
   | {
       readonly type: 'audio';
       readonly index: number;
@@ -43,6 +43,17 @@ export type EngineEvent =
       readonly channels: readonly Float32Array[];
       readonly sampleRate: number;
       readonly total: number;
+      /** The finished song differs: its level is found at its end, or it keeps samples of its source. */
+      readonly preview: boolean;
     }
   /** A slower path, a quirk or an adjustment that the user should know about. */
   | { readonly type: 'notice'; readonly code: string; readonly text: string };
+
+export type AudioEvent = EngineEvent & { readonly type: 'audio' };
+
+export const isAudio = (value: unknown): value is AudioEvent =>
+  typeof value === 'object' && value !== null && 'type' in value && value.type === 'audio';
+
+/** Memory of an event that is handed over between threads, not copied: nobody else holds a piece of sound. */
+export const buffersOf = ({ channels }: AudioEvent): ArrayBufferLike[] =>
+  channels.map(({ buffer }) => buffer);

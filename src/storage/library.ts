@@ -4,6 +4,7 @@
  * in memory and `persistent` says so.
  */
 import { outlineOf } from '../lib/audio/pcm.ts';
+import type { Meters } from '../lib/audio/loudness.ts';
 import type { Peaks } from '../lib/audio/pcm.ts';
 import { EngineError } from '../lib/errors.ts';
 import type { Task } from '../lib/task.ts';
@@ -27,6 +28,8 @@ export interface Track {
   readonly sampleRate: number;
   /** Integrated loudness, LUFS; null for silence. */
   readonly loudness: number | null;
+  /** The other meters; absent until they were measured. */
+  readonly meters?: Meters;
   readonly seed: number;
   /** Milliseconds by stage, with `load` and `total`. */
   readonly timings: Readonly<Record<string, number>>;
@@ -58,7 +61,7 @@ export interface Track {
 /** A song on its way into the library: its peaks are kept beside the record. */
 export type NewTrack = Omit<Track, 'outline'> & { readonly peaks: Peaks };
 
-export type TrackPatch = Partial<Pick<Track, 'title' | 'favourite' | 'tags' | 'collections'>>;
+export type TrackPatch = Partial<Pick<Track, 'title' | 'favourite' | 'tags' | 'collections' | 'meters'>>;
 
 /** Songs that the user put together. Membership stands with the tracks. */
 export interface Collection {

@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { amplitude, sine } from '../../../scripts/golden/signals.ts';
-import { highPass, integratedLoudness, shelf, truePeak } from './loudness.ts';
+import {
+  highPass,
+  integratedLoudness,
+  LoudnessMeter,
+  momentaryLoudness,
+  shelf,
+  truePeak,
+  type Meters,
+} from './loudness.ts';
 import type { Pcm } from './pcm.ts';
 
 /** Stereo 1 kHz tones one after the other: [dBFS, seconds]. */
@@ -101,5 +109,82 @@ describe('truePeak', () => {
 
   it('silence has none', () => {
     expect(truePeak({ channels: [new Float32Array(100)], sampleRate: 48000 })).toBe(-Infinity);
+  });
+});
+
+describe('LoudnessMeter', () => {
+  /** In pieces of an odd size, as a file is read. */
+  function metered(pcm: Pcm, piece = 10_007): Meters {
+    const meter = new LoudnessMeter(pcm.sampleRate);
+    for (let at = 0; at < pcm.channels[0]!.length; at += piece)
+      meter.push(pcm.channels.map((samples) => samples.subarray(at, at + piece)));
+    return meter.end();
+  }
+
+  // EBU Tech 3342, minimum requirements test signals 1-4: within 1 LU.
+  it.each([
+    [
+      10,
+      [
+        [-20, 20],
+        [-30, 20],
+      ],
+    ],
+    [
+      5,
+      [
+        [-20, 20],
+        [-15, 20],
+      ],
+    ],
+    [
+      20,
+      [
+        [-40, 20],
+        [-20, 20],
+      ],
+    ],
+    [
+      15,
+      [
+        [-50, 20],
+        [-35, 20],
+        [-20, 20],
+        [-35, 20],
+        [-50, 20],
+      ],
+    ],
+  ] as const)('EBU 3342: a range of %d LU', (want, parts) => {
+    expect(Math.abs(metered(tones(16000, ...parts)).range! - want)).toBeLessThan(1);
+  });
+
+  it('EBU 3341 case 9: short-term loudness of -23 LUFS, steady', () => {
+    const parts = Array.from(
+      { length: 5 },
+      () =>
+        [
+          [-20, 1.34],
+          [-30, 1.66],
+        ] as const,
+    ).flat();
+    expect(Math.abs(metered(tones(48000, ...parts)).shortTerm! + 23)).toBeLessThan(0.1);
+  });
+
+  it('reads in pieces what the whole reads', () => {
+    const pcm = tones(44100, [-26, 1], [-12, 2.5], [-40, 1.2]);
+    const { integrated, truePeak: peak } = metered(pcm);
+    expect(integrated).toBeCloseTo(integratedLoudness(pcm)!, 9);
+    expect(peak).toBeCloseTo(truePeak(pcm), 9);
+    expect(metered(pcm, 999).range).toBeCloseTo(metered(pcm, 44100).range!, 9);
+  });
+
+  it('has nothing to tell of silence', () => {
+    const silence: Pcm = { channels: [new Float32Array(48000)], sampleRate: 48000 };
+    expect(metered(silence)).toEqual({ integrated: null, shortTerm: null, range: null, truePeak: -Infinity });
+    expect(momentaryLoudness(silence)).toBe(-Infinity);
+  });
+
+  it('reads a moment as the tone it is', () => {
+    expect(momentaryLoudness(tones(48000, [-23, 0.4]))).toBeCloseTo(-23, 0);
   });
 });

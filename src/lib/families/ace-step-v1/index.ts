@@ -3,6 +3,7 @@
  * nano and the 3.5B model run these same lines; what differs is in their configs. SPEC numbers are sections of the
  * specification that this follows; departures from it are noted where they are made.
  */
+import { Leveller } from '../../audio/leveller.ts';
 import { normalised } from '../../audio/limiter.ts';
 import { secondsOf, type Pcm } from '../../audio/pcm.ts';
 import { denoise, type Reached, type Segment, type Watch } from '../../diffusion/denoise.ts';
@@ -463,12 +464,30 @@ async function decode(
   for (const [index, seed] of task.seeds.entries()) {
     const part = latents.slice(index * size, (index + 1) * size);
     const song: Tensor = float32(part, [1, channels, rows, size / (channels * rows)]);
-    const report = (piece: AudioPiece): void => model.report({ type: 'audio', index, ...piece });
-    const pcm = await decodeLatents(song, model, report, { recorded });
-    // The pieces that played while decoding were as the model made them.
     const { normalise } = model.config;
+    const ear = earOf(index, 'source' in task, model);
+    const pcm = await decodeLatents(song, model, ear, { recorded });
     const finished = normalise ? normalised(pcm, normalise.lufs, normalise.peak) : pcm;
     made.push({ pcm: finished, latents: song, seed });
   }
   return made;
+}
+
+/** Hands on each piece for those who listen already: near the level that the song will have when it is finished. */
+function earOf(index: number, spliced: boolean, model: AceStep): (piece: AudioPiece) => void {
+  const { normalise, outputRate } = model.config;
+  const report = (piece: AudioPiece): void =>
+    model.report({ type: 'audio', index, ...piece, preview: normalise !== null || spliced });
+  if (!normalise) return report;
+  const leveller = new Leveller(outputRate, normalise.lufs, normalise.peak);
+  let start = 0;
+  const hand = (piece: AudioPiece, channels: readonly Float32Array[]): void => {
+    const size = channels[0]?.length ?? 0;
+    if (size > 0) report({ ...piece, start, channels });
+    start += size;
+  };
+  return (piece) => {
+    hand(piece, leveller.push(piece.channels));
+    if (piece.start + piece.channels[0]!.length === piece.total) hand(piece, leveller.end());
+  };
 }
