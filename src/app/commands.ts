@@ -186,6 +186,16 @@ export const COMMANDS: readonly Command[] = [
     },
   },
   {
+    id: 'copyLink',
+    group: 'everywhere',
+    icon: 'link',
+    when: hasSong,
+    run: (studio) => {
+      if (studio.player.track) void studio.copyLink(studio.player.track);
+    },
+  },
+  { id: 'backup', group: 'everywhere', icon: 'disk', run: ({ backup }) => backup.open() },
+  {
     id: 'download',
     group: 'everywhere',
     icon: 'download',

@@ -1,10 +1,17 @@
-/** Exports run here, so that nothing on the page waits: sound in, edited, encoded, written out. One export at a time. */
+/**
+ * Exports and backups run here, so that nothing on the page waits: sound in, edited, encoded, written out. One at a time.
+ */
 import { makeZip } from 'client-zip';
 import { expose } from 'comlink';
 import { edited } from '../lib/audio/edit.ts';
 import type { Edit } from '../lib/audio/edit.ts';
 import type { SongTags } from '../lib/audio/fields.ts';
 import { readWav } from '../lib/audio/wav.ts';
+import { backupEntries, inspectBackup, restoreBackup } from '../storage/backup.ts';
+import type { BackupFacts, PageSettings, Restoration } from '../storage/backup.ts';
+import { openBlobs } from '../storage/blobs.ts';
+import { openLibrary } from '../storage/library.ts';
+import { slicesOf } from './drop-slices.ts';
 import { canWrite, encode } from './export-encode.ts';
 import { FORMATS } from './export-formats.ts';
 import type { ExportFormat, FileFormat } from './export-formats.ts';
@@ -35,6 +42,8 @@ interface Part {
 
 /** @param piece the file in hand, from 0; `share` of it is done */
 export type OnProgress = (piece: number, share: number) => void;
+
+export type OnBytes = (done: number, total: number) => void;
 
 const EDIT_SHARE = 0.3;
 
@@ -75,6 +84,42 @@ export class Exporter {
       }
     })();
     return { name: `${zipName}.zip`, blob: await spool(makeZip(entries), 'application/zip'), files };
+  }
+
+  /**
+   * Everything of this browser in one zip, streamed to a file of the user's, or to one that comes back.
+   *
+   * @param progress is told bytes of all that is written
+   */
+  async backup(
+    settings: PageSettings,
+    to: FileSystemFileHandle | null,
+    progress: OnBytes,
+  ): Promise<{ readonly facts: BackupFacts; readonly blob: Blob | null }> {
+    const { facts, entries } = await backupEntries(await openLibrary(), await openBlobs(), settings);
+    let done = 0;
+    const counted = new TransformStream<Uint8Array, Uint8Array>({
+      transform(piece, controller) {
+        done += piece.length;
+        progress(Math.min(done, facts.bytes), facts.bytes);
+        controller.enqueue(piece);
+      },
+    });
+    const lastModified = new Date(facts.createdAt);
+    const zip = makeZip(entries.map(({ name, input }) => ({ name, input, lastModified }))).pipeThrough(
+      counted,
+    );
+    if (!to) return { facts, blob: await spool(zip, 'application/zip') };
+    await zip.pipeTo(await to.createWritable());
+    return { facts, blob: null };
+  }
+
+  async inspect(backup: Blob): Promise<BackupFacts> {
+    return inspectBackup(slicesOf(backup));
+  }
+
+  async restore(backup: Blob, progress: OnBytes): Promise<Restoration> {
+    return restoreBackup(slicesOf(backup), await openLibrary(), await openBlobs(), progress);
   }
 
   async *#parts(

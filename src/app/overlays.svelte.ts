@@ -9,6 +9,9 @@ export const DIALOGS = {
   shortcuts: () => import('./pages/Shortcuts.svelte'),
   settings: () => import('./pages/SettingsDialog.svelte'),
   export: () => import('./pages/ExportDialog.svelte'),
+  drop: () => import('./pages/DropDialog.svelte'),
+  link: () => import('./pages/LinkDialog.svelte'),
+  backup: () => import('./pages/BackupDialog.svelte'),
 } as const satisfies Record<string, () => Promise<{ readonly default: DialogComponent }>>;
 
 export type DialogId = keyof typeof DIALOGS;

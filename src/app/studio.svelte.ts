@@ -1,14 +1,17 @@
 /** The app's one store: it holds the stores of the parts and wires them. Components read its fields and call its methods. */
 import type { Result } from '../engine/engine.ts';
 import { asEngineError } from '../lib/errors.ts';
+import { recipeOf } from '../lib/recipe.ts';
 import type { Sampling } from '../lib/task.ts';
 import type { NewTrack, Track, TrackPatch } from '../storage/library.ts';
 import { Analyst } from './listen/analyst.ts';
 import { coverSvg } from './listen/cover.ts';
 import { EarlySongs } from './listen/early-songs.svelte.ts';
+import { Backup } from './backup.svelte.ts';
 import { Compose, EMPTY_DRAFT, parseDraft, rollSeed } from './compose.svelte.ts';
 import { Device } from './device.svelte.ts';
-import { saveFile } from './download.ts';
+import { copyText, saveFile } from './download.ts';
+import { Drops } from './drop.svelte.ts';
 import { EngineClient } from './engine-client.ts';
 import { rateOf, workSeconds } from './estimate.ts';
 import { Exports } from './export.svelte.ts';
@@ -20,6 +23,7 @@ import { Player } from './player.svelte.ts';
 import { Pwa, UPDATE_EVENT } from './pwa.svelte.ts';
 import { Queue } from './queue.svelte.ts';
 import { Router } from './router.svelte.ts';
+import { isLink, linkTo, settingsOf } from './link.ts';
 import { notify } from './notify.ts';
 import { createSettings, Keep } from './settings.svelte.ts';
 import { sectionsOf } from './sections.ts';
@@ -54,6 +58,26 @@ export class Studio {
 
   readonly early = new EarlySongs(this.player);
   readonly analyst = new Analyst();
+  readonly backup = new Backup(
+    this.shelf,
+    this.toasts,
+    this.overlays,
+    () => this.compose.draft.prompt === '' && this.compose.draft.lyrics === '',
+  );
+  readonly drops = new Drops(this, {
+    limits: (model) => {
+      if (typeof model === 'string') this.useModel(model);
+      return this.compose.limits;
+    },
+    lora: async () => {
+      this.toasts.show({ text: TEXT.drop.noLora(this.model?.manifest.title ?? ''), sticky: true });
+    },
+    sound: null,
+    backup: (file) => this.backup.choose(file),
+  });
+  /** Settings that came with the address, for the dialog that asks about them. */
+  linked = $state.raw<unknown>(null);
+
   readonly pwa = new Pwa();
   readonly device: Device;
   readonly #client: EngineClient;
@@ -105,14 +129,19 @@ export class Studio {
   listen(): () => void {
     const update = (): void => this.#offerUpdate();
     addEventListener(UPDATE_EVENT, update);
+    const link = (): void => this.#readLink();
+    addEventListener('hashchange', link);
+    link();
     const ends = [
       this.router.listen(),
       this.player.listen(),
       this.pwa.listen(),
       this.shelf.listen((track) => this.player.refresh(track)),
       this.queue.listen(),
+      this.drops.listen(),
     ];
     return () => {
+      removeEventListener('hashchange', link);
       removeEventListener(UPDATE_EVENT, update);
       for (const end of ends) end();
       this.#client.end();
@@ -219,6 +248,39 @@ export class Studio {
     this.compose.reuse(track.task);
     this.router.go('studio');
     this.toasts.show({ text: TEXT.library.reused });
+  }
+
+  /** The settings of a song as an address. */
+  async copyLink(track: Track): Promise<void> {
+    try {
+      const page = location.href.split('#')[0] ?? '';
+      const link = linkTo(page, recipeOf(track.title, track.task, track.seed));
+      this.toasts.show({ text: (await copyText(link)) ? TEXT.link.copied : TEXT.app.copyFailed });
+    } catch (thrown) {
+      this.toasts.show({ text: asEngineError(thrown).message });
+    }
+  }
+
+  /** What the address brought goes into the form, once the user has said so. */
+  useLinked(): void {
+    this.overlays.close('link');
+    try {
+      this.drops.fill(this.linked, TEXT.link.open);
+    } catch (thrown) {
+      this.toasts.show({ text: asEngineError(thrown).message, sticky: true });
+    }
+  }
+
+  #readLink(): void {
+    const { hash } = location;
+    if (!isLink(hash)) return;
+    history.replaceState(null, '', '#studio'); // a reload must not ask again
+    try {
+      this.linked = settingsOf(hash);
+      this.overlays.show('link');
+    } catch (thrown) {
+      this.toasts.show({ text: asEngineError(thrown).message, sticky: true });
+    }
   }
 
   async change(track: Track, patch: TrackPatch): Promise<void> {

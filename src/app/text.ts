@@ -466,6 +466,7 @@ const EN = {
     work: 'Work on it',
     workHint: 'Repaint, extend or change this sound itself',
     noReference: 'The model in use cannot follow a sound.',
+    noSound: 'Sounds from files cannot be taken into the library yet. Nothing was changed.',
     taken: (name: string) => `${name} is in the library`,
     empty: (name: string) => `${name} is empty (0 bytes). Choose another file.`,
     tooBig: (name: string, size: string, limit: string) =>
