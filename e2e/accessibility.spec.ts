@@ -77,7 +77,7 @@ test('a song is made, played and deleted by keyboard alone', async ({ page, stud
   await expect(studio.song.getByText(TEXT.song.empty)).toBeVisible();
   await page.keyboard.press('Control+z');
   await studio.go('library');
-  await expect(page.getByRole('region', { name: TEXT.library.songs }).locator('li.track')).toHaveCount(1);
+  await expect(page.getByRole('region', { name: TEXT.library.songs }).getByRole('row')).toHaveCount(1);
 });
 
 test('a screen reader hears where a song is', async ({ page, studio }) => {

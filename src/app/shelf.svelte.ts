@@ -236,6 +236,14 @@ export class Shelf {
     }
   }
 
+  /** Puts songs into a collection, or takes them out of it. */
+  collect(ids: readonly string[], collection: string, into: boolean): Promise<void> {
+    return this.updateEach(ids, ({ collections = [] }) => {
+      const others = collections.filter((id) => id !== collection);
+      return { collections: into ? [...others, collection] : others };
+    });
+  }
+
   /** The songs stay; an undo puts all of them back into it. */
   async deleteCollection(collection: Collection): Promise<void> {
     this.collections = this.collections.filter(({ id }) => id !== collection.id);

@@ -8,6 +8,7 @@ import { Analyst } from './listen/analyst.ts';
 import { coverSvg } from './listen/cover.ts';
 import { EarlySongs } from './listen/early-songs.svelte.ts';
 import { Backup } from './backup.svelte.ts';
+import { Browse } from './browse.svelte.ts';
 import { Compose, EMPTY_DRAFT, parseDraft, rollSeed } from './compose.svelte.ts';
 import { Device } from './device.svelte.ts';
 import { copyText, saveFile } from './download.ts';
@@ -40,6 +41,7 @@ export class Studio {
   readonly log = new Log();
   readonly shelf = new Shelf(this.toasts);
   readonly exports = new Exports(this.shelf, this.toasts, this.overlays);
+  readonly browse = new Browse(this.shelf);
   readonly compose = new Compose(new Keep('cadenza.draft', EMPTY_DRAFT, parseDraft));
   readonly player = new Player(
     {
