@@ -3,7 +3,7 @@ import type { Sampling, Task, TaskLimits } from '../lib/task.ts';
 import { checkTask } from '../lib/task.ts';
 import { asEngineError } from '../lib/errors.ts';
 import { amount } from './format.ts';
-import { differs, fieldsFor, presetSampling } from './fields.ts';
+import { differs, fieldsFor, presetOf, presetSampling } from './fields.ts';
 import { readScore, writeScore, type ScoreField } from './score.ts';
 import type { Keep } from './settings.svelte.ts';
 import { TEXT } from './text.ts';
@@ -210,10 +210,7 @@ export class Compose {
   reuse(task: Task): void {
     const { limits } = this;
     if (!limits) return;
-    const preset =
-      Object.keys(limits.presets).find(
-        (name) => JSON.stringify(presetSampling(limits, name)) === JSON.stringify(task.sampling),
-      ) ?? this.draft.preset;
+    const preset = presetOf(limits, task.sampling) || this.draft.preset;
     const { bpm, key, meter, chords } = task.score;
     const silent = (field: ScoreField, value: string): string =>
       readScore(task.prompt, field) === '' ? value : '';

@@ -177,6 +177,12 @@ export function presetSampling(limits: TaskLimits, preset: string): Sampling {
   return { ...limits.sampling, ...part, guidance: { ...limits.sampling.guidance, ...guidance } };
 }
 
+/** Name of the preset that stands for these settings; '' where none does. */
+export const presetOf = (limits: TaskLimits, sampling: Sampling): string =>
+  Object.keys(limits.presets).find(
+    (name) => JSON.stringify(presetSampling(limits, name)) === JSON.stringify(sampling),
+  ) ?? '';
+
 /** Names of the presets, the quickest first. */
 export const presetsByEffort = (limits: TaskLimits): readonly string[] =>
   Object.keys(limits.presets).toSorted(

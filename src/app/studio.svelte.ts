@@ -1,8 +1,10 @@
 /** The app's one store: it holds the stores of the parts and wires them. Components read its fields and call its methods. */
+import { untrack } from 'svelte';
 import type { Result } from '../engine/engine.ts';
 import { asEngineError } from '../lib/errors.ts';
 import { recipeOf } from '../lib/recipe.ts';
 import type { Sampling } from '../lib/task.ts';
+import type { Sampling, Task } from '../lib/task.ts';
 import type { NewTrack, Track, TrackPatch } from '../storage/library.ts';
 import { Analyst } from './listen/analyst.ts';
 import { coverSvg } from './listen/cover.ts';
@@ -13,6 +15,8 @@ import { Compose, EMPTY_DRAFT, parseDraft, rollSeed } from './compose.svelte.ts'
 import { Device } from './device.svelte.ts';
 import { copyText, saveFile } from './download.ts';
 import { Drops } from './drop.svelte.ts';
+import { presetOf } from './fields.ts';
+import { saveFile } from './download.ts';
 import { EngineClient } from './engine-client.ts';
 import { rateOf, workSeconds } from './estimate.ts';
 import { Exports } from './export.svelte.ts';
@@ -32,6 +36,7 @@ import { Shelf } from './shelf.svelte.ts';
 import { TEXT } from './text.ts';
 import { takesOf, titleOf } from './titles.ts';
 import { Toasts } from './toasts.svelte.ts';
+import { Work } from './work.svelte.ts';
 
 export class Studio {
   readonly settings = createSettings();
@@ -79,6 +84,13 @@ export class Studio {
   });
   /** Settings that came with the address, for the dialog that asks about them. */
   linked = $state.raw<unknown>(null);
+  readonly work = new Work({
+    limits: (model) => this.device.models.find(({ manifest }) => manifest.id === model)?.limits ?? null,
+    current: () => ({ model: this.model?.manifest.id ?? '', sampling: this.compose.sampling }),
+    roll: rollSeed,
+    enqueue: (tasks, parent) => this.enqueue(tasks, parent.title, parent.id),
+    say: (text) => this.toasts.show({ text }),
+  });
 
   readonly pwa = new Pwa();
   readonly device: Device;
@@ -141,6 +153,12 @@ export class Studio {
       this.shelf.listen((track) => this.player.refresh(track)),
       this.queue.listen(),
       this.drops.listen(),
+      $effect.root(() => {
+        $effect(() => {
+          const { track } = this.player;
+          untrack(() => this.work.show(track));
+        });
+      }),
     ];
     return () => {
       removeEventListener('hashchange', link);
@@ -188,6 +206,15 @@ export class Studio {
     const work = Array.from({ length: takes }, (_, take) => {
       this.lastSeed = seed === null ? rollSeed() : seed + take;
       return { title, preset, task: this.compose.task(this.lastSeed) };
+    });
+    void this.queue.add(work);
+  }
+
+  /** Puts tasks in line; `parent` is the track that they start from. */
+  enqueue(tasks: readonly Task[], title: string, parent: string): void {
+    const work = tasks.map((task) => {
+      const limits = this.device.models.find(({ manifest }) => manifest.id === task.model)?.limits;
+      return { title, task, preset: limits ? presetOf(limits, task.sampling) : '', parent };
     });
     void this.queue.add(work);
   }

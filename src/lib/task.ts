@@ -129,6 +129,26 @@ export const SAMPLING_BOUNDS = {
   share: { min: 0, max: 1 },
 } as const satisfies Record<string, Bounds>;
 
+/**
+ * What the tools that work on a sound ask, with the ranges and defaults of the reference's interface (features 000.B24 to
+ * B27, B10). They differ from what `checkTask` fills in, which follows the reference's library: there an edit covers
+ * all steps.
+ */
+export const WORK_RANGES = {
+  variance: { min: 0, max: 1, step: 0.01, default: 0.2 },
+  before: { min: 0, max: 240, step: 0.1, default: 0 },
+  after: { min: 0, max: 240, step: 0.1, default: 30 },
+  nMin: { min: 0, max: 1, step: 0.01, default: 0.6 },
+  nMax: { min: 0, max: 1, step: 0.01, default: 1 },
+  strength: { min: 0, max: 1, step: 0.01, default: 0.5 },
+} as const satisfies Record<string, Range>;
+
+/** Share of the steps that each way of editing covers at first: new words to the same music, or other music. */
+export const EDIT_SHARES = {
+  lyrics: { nMin: WORK_RANGES.nMin.default, nMax: WORK_RANGES.nMax.default },
+  remix: { nMin: 0.2, nMax: 0.4 },
+} as const;
+
 const SOLVERS = ['euler', 'heun', 'pingpong'] as const satisfies readonly SolverName[];
 const GUIDANCES = ['apg', 'cfg', 'cfg_star'] as const satisfies readonly GuidanceName[];
 const SEED: Bounds = { min: Number.MIN_SAFE_INTEGER, max: Number.MAX_SAFE_INTEGER };
