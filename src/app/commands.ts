@@ -8,9 +8,10 @@ import { PAGES } from './router.svelte.ts';
 import { THEMES } from './settings.svelte.ts';
 import type { Studio } from './studio.svelte.ts';
 import type { Words } from './text.ts';
+import { WORK_COMMANDS } from './work-commands.ts';
 
 export type CommandId = keyof Words['commands'];
-export const GROUPS = ['play', 'make', 'everywhere'] as const;
+export const GROUPS = ['play', 'make', 'regions', 'everywhere'] as const;
 export type CommandGroup = (typeof GROUPS)[number] | 'settings';
 
 export interface Command {
@@ -167,6 +168,8 @@ export const COMMANDS: readonly Command[] = [
       if (studio.player.track) studio.reuse(studio.player.track);
     },
   },
+
+  ...WORK_COMMANDS,
 
   {
     id: 'palette',

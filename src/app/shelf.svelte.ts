@@ -221,6 +221,11 @@ export class Shelf {
     }
   }
 
+  /** A deletion can still be taken back. */
+  get canUndo(): boolean {
+    return this.#undo !== null;
+  }
+
   /** Takes the last deletion back, while its notice stands. */
   undo(): void {
     this.#undo?.();

@@ -16,6 +16,7 @@ describe('keys', () => {
     expect(press('?', 'Minus', { shiftKey: true })).toBe('?');
     expect(press(' ', 'Space')).toBe('Space');
     expect(press('Enter', 'Enter', { metaKey: true })).toBe('Mod Enter');
+    expect(press('“', 'BracketLeft', { altKey: true })).toBe('Alt [');
     expect(press('Z', 'KeyZ', { ctrlKey: true, shiftKey: true })).toBe('Mod Shift Z');
     // A French keyboard has Z where others have W.
     expect(press('z', 'KeyW', { ctrlKey: true })).toBe('Mod Z');
@@ -54,6 +55,8 @@ describe('commands', () => {
   test('every expected key is in the table', () => {
     const keys = new Set(COMMANDS.map(({ keys }) => keys));
     for (const key of ['Space', 'ArrowLeft', 'Shift ArrowLeft', 'Home', 'End', 'L', 'M', 'ArrowUp', 'J', 'K'])
+      expect(keys, key).toContain(key);
+    for (const key of ['I', 'O', '[', ']', 'Alt [', 'P', 'E', 'R', 'Escape', 'Mod Shift Z'])
       expect(keys, key).toContain(key);
     for (const key of ['F', 'Delete', 'Mod Enter', 'Mod .', 'Mod S', 'Mod Z', 'Mod K', '?'])
       expect(keys, key).toContain(key);

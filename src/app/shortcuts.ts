@@ -8,6 +8,8 @@ type Press = Pick<
   'key' | 'code' | 'ctrlKey' | 'metaKey' | 'altKey' | 'shiftKey' | 'isComposing'
 >;
 
+const BRACKETS: Readonly<Record<string, string>> = { BracketLeft: '[', BracketRight: ']' };
+
 /**
  * The press as the table writes it. A letter of another script counts as the key that it lies on, and signs carry no
  * Shift, because layouts differ in where they need it.
@@ -22,7 +24,9 @@ export function pressed({ key, code, ctrlKey, metaKey, altKey, shiftKey }: Press
         ? key.toUpperCase()
         : letter && (altKey || /^\p{L}$/u.test(key))
           ? letter
-          : key;
+          : altKey
+            ? (BRACKETS[code] ?? key) // with ⌥ they write quotation marks
+            : key;
   const sign = name.length === 1 && !/[A-Z]/u.test(name);
   return [(ctrlKey || metaKey) && 'Mod', altKey && 'Alt', shiftKey && !sign && 'Shift', name]
     .filter((part) => part !== false)
@@ -48,7 +52,7 @@ function taken(target: EventTarget | null, press: string): boolean {
     target instanceof HTMLSelectElement
   )
     return true;
-  const moves = /Arrow|Home|End|Space/u.test(press);
+  const moves = /Arrow|Home|End|Space|Page/u.test(press);
   if (target instanceof HTMLInputElement)
     return !['range', 'checkbox', 'radio'].includes(target.type) || moves;
   // Roles whose own keys the page implements: trees, lists, sliders of regions.
