@@ -18,8 +18,9 @@ const LAYERS = {
 /** One package, one door: the only files that may import it. */
 const DOORS = {
   comlink: [
-    'src/engine/engine.worker.ts',
+    'src/engine/*.worker.ts',
     'src/app/engine-client.ts',
+    'src/app/models-client.ts',
     'src/app/export.worker.ts',
     'src/app/export-client.ts',
     'src/app/listen/analysis.worker.ts',
@@ -27,6 +28,7 @@ const DOORS = {
   ],
   'client-zip': ['src/app/export.worker.ts'],
   'fft.js': ['src/lib/audio/fft.ts'],
+  'hash-wasm': ['src/engine/install.ts'],
   idb: ['src/storage/*.ts'],
   mediabunny: ['src/app/export-encode.ts'],
   '@mediabunny': ['src/app/export-encode.ts'],

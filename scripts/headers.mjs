@@ -14,6 +14,20 @@ export const ISOLATION = {
 };
 
 /**
+ * Where official model files may be fetched from, when the user installs one: the publisher's host with what it
+ * redirects to, a mirror, the lyric vocabulary's, and servers on the user's own machine. index.html repeats them.
+ */
+export const MODEL_HOSTS = [
+  'https://huggingface.co',
+  'https://*.huggingface.co',
+  'https://*.hf.co',
+  'https://hf-mirror.com',
+  'https://raw.githubusercontent.com',
+  'http://localhost:*',
+  'http://127.0.0.1:*',
+];
+
+/**
  * Nothing leaves the origin, and no string becomes code. `wasm-unsafe-eval` compiles WebAssembly and nothing else;
  * inline styles are what the waveform draws itself with; blob: is a finished song in the player.
  */
@@ -22,7 +36,7 @@ export const POLICY = {
     "default-src 'none'",
     "script-src 'self' 'wasm-unsafe-eval'",
     "worker-src 'self'",
-    "connect-src 'self' blob:",
+    `connect-src 'self' blob: ${MODEL_HOSTS.join(' ')}`,
     "style-src 'self' 'unsafe-inline'",
     "img-src 'self' data: blob:",
     "font-src 'self'",

@@ -8,6 +8,8 @@
       Graphs without weights and the recipes to build them, in every precision; without a checkpoint for the 3.5B model.
   python -m export_onnx convert CHECKPOINT OUT --precision P [--recipes FOLDER]
       Carries recipes out: the same bytes as the application's converter.
+  python -m export_onnx seeded OUT [--size small|official] [--seed N]
+      A checkpoint of random weights in the official layout (official: 8.3 GB), to try all of this on.
   python -m export_onnx restore PACK CHECKPOINT
       nano's pack back into the checkpoint folder it was exported from, to train on from it.
 
@@ -63,6 +65,12 @@ def main() -> int:
     p.add_argument("out", type=Path)
     p.add_argument("--precision", choices=list(PRECISIONS), required=True)
     p.add_argument("--recipes", type=Path, help="default: the 3.5B model's, or made for this checkpoint's sizes")
+    p.add_argument("--lyric-vocab", type=Path, help="vocab.json of the official lyric tokenizer, copied into the pack")
+
+    p = commands_of.add_parser("seeded", help="checkpoint of random weights in the official layout")
+    p.add_argument("out", type=Path)
+    p.add_argument("--size", choices=["small", "official"], default="small")
+    p.add_argument("--seed", type=int, default=5)
 
     p = commands_of.add_parser("restore", help="nano's pack -> checkpoint folder")
     p.add_argument("folder", type=Path)

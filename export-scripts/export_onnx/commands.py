@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 from safetensors.numpy import save_file
 
+from . import seeded as checkpoints
 from .convert import convert as write_weights
 from .convert import decode
 from .families import ace_step_v1, nano, open_pack
@@ -22,6 +23,7 @@ from .variants import MIN_QUANTISED, make_variant
 
 OFFICIAL_RECIPES = Path(__file__).resolve().parents[2] / "public" / "models" / ace_step_v1.OFFICIAL_ID
 RECIPE_SCHEMA = 1
+SOURCES = "sources.json"
 
 # What the codec graphs take when the others are quantised: float16 products where they are float16 anyway, else float32
 # on weights stored in half the bytes.
@@ -108,16 +110,19 @@ def recipe(out: Path, checkpoint: Path | None, variants: list[str], id: str | No
         write_recipe(out, pack, precision, steps)
     files = {name: {"path": path, "bytes": None, "sha256": None} for name, path in pack.files.items()}
     write_json(out / NAME, manifest(pack, graphs, files))
+    write_json(out / SOURCES, ace_step_v1.OFFICIAL_SOURCES if checkpoint is None else local_sources(pack, checkpoint))
     return 0
 
 
-def convert(checkpoint: Path, out: Path, precision: str, recipes: Path | None) -> int:
+def convert(
+    checkpoint: Path, out: Path, precision: str, recipes: Path | None, lyric_vocab: Path | None = None
+) -> int:  # fmt: skip
     pack, source = open_pack(checkpoint), Checkpoint(checkpoint)
     check(pack, source)
     if recipes is None and pack.id != ace_step_v1.OFFICIAL_ID:  # of another size: write fitting recipes first
         with tempfile.TemporaryDirectory() as folder:
             recipe(Path(folder), checkpoint, [precision, INSTEAD.get(precision, precision)], None, MIN_QUANTISED)
-            return convert(checkpoint, out, precision, Path(folder))
+            return convert(checkpoint, out, precision, Path(folder), lyric_vocab)
     recipes = recipes or OFFICIAL_RECIPES
     listed = json.loads((recipes / NAME).read_text())
     out.mkdir(parents=True, exist_ok=True)
@@ -131,7 +136,14 @@ def convert(checkpoint: Path, out: Path, precision: str, recipes: Path | None) -
         listed["graphs"][graph.name]["variants"] = [entry]
         print(f"{graph.name:18s} {chosen:6s} {sum(w['bytes'] for w in entry['weights']) / 1e6:8.1f} MB", flush=True)
     listed["files"] |= {name: copy_file(checkpoint / path, out) for name, path in pack.files.items()}
+    if lyric_vocab:
+        listed["files"]["lyric_vocab"] = copy_file(lyric_vocab, out)
     write_json(out / NAME, listed)
+    return 0
+
+
+def seeded(out: Path, size: str, seed: int) -> int:
+    checkpoints.write(out, size, seed)
     return 0
 
 
@@ -162,6 +174,14 @@ def suited(graph: Graph, wanted: list[str]) -> list[str]:
 
 def serialized(model: onnx.ModelProto) -> bytes:
     return model.SerializeToString(deterministic=True)
+
+
+def local_sources(pack: Pack, checkpoint: Path) -> dict[str, Any]:
+    """sources.json of a checkpoint folder: what the application needs to install it from wherever it is served."""
+    weights = dict.fromkeys(graph.file for graph in pack.graphs)
+    files: list[dict[str, Any]] = [file_ref(checkpoint, path) for path in weights]
+    files += [{**file_ref(checkpoint, path), "as": name} for name, path in pack.files.items()]
+    return {"schema": 1, "base": "", "files": files}
 
 
 def recipe_name(precision: str) -> str:

@@ -101,9 +101,11 @@ export async function openNodeModel(model: string, wish: Wish = NO_WISH): Promis
   };
 }
 
-function worldOf(pack: Pack): World {
+/** Files from disk. */
+export function worldOf(pack: Pack): World {
   return {
     read: (file) => readVerified(file, pack.url),
+    weights: async () => null,
     asset: (path) => bytesOf(new URL(`public/data/${path}`, ROOT)),
     open: async ({ blob }) => readAudio(await bytesOf(pathToFileURL(blob))),
     lora: (path) => bytesOf(pathToFileURL(path)),

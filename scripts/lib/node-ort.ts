@@ -21,6 +21,13 @@ export const NATIVE_BUILDS: BuildLoader = {
   load: loadNative,
 };
 
+/** onnxruntime-node's CPU provider in the place of WebAssembly: what the others are compared with. */
+export const CPU_BUILDS: BuildLoader = {
+  providers: { webgpu: 'cpu', wasm: 'cpu' },
+  web: false,
+  load: async () => import('onnxruntime-node'),
+};
+
 /** @throws EngineError 'unsupported' saying what is missing, when this Node has no WebGPU or finds no GPU. */
 async function loadNative(): Promise<OrtModule> {
   try {

@@ -21,6 +21,7 @@ import { Exports } from './export.svelte.ts';
 import { fileName } from './format.ts';
 import type { Job } from './job.ts';
 import { Log } from './log.svelte.ts';
+import { ModelShelf } from './models.svelte.ts';
 import { Overlays } from './overlays.svelte.ts';
 import { Player } from './player.svelte.ts';
 import { Pwa, UPDATE_EVENT } from './pwa.svelte.ts';
@@ -92,6 +93,7 @@ export class Studio {
 
   readonly pwa = new Pwa();
   readonly device: Device;
+  readonly models = new ModelShelf(this.toasts, () => this.#lookAgain());
   readonly #client: EngineClient;
 
   readonly queue: Queue;
@@ -151,6 +153,7 @@ export class Studio {
       this.shelf.listen((track) => this.player.refresh(track)),
       this.queue.listen(),
       this.drops.listen(),
+      this.models.listen(),
       $effect.root(() => {
         $effect(() => {
           const { track } = this.player;
@@ -174,6 +177,12 @@ export class Studio {
     if (this.device.trouble) this.log.add('engine', this.device.trouble.message);
     for (const [id, { notices }] of Object.entries(this.device.placements))
       for (const { text } of notices) this.log.add('place', `${id}: ${text}`);
+  }
+
+  /** The models of this browser changed: an engine knows those that there were when it started. */
+  async #lookAgain(): Promise<void> {
+    this.#client.setWish(this.settings.current.wish);
+    if (this.queue.running === null) await this.look();
   }
 
   useModel(id: string): void {

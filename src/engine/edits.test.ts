@@ -126,6 +126,7 @@ async function hostOf({ files, manifest, variant }: Model): Promise<Host> {
   const graphs = { net: { provider: 'wasm', variant, why: '' } } as const;
   const world = {
     read: async ({ path }: FileRef) => files[path]!,
+    weights: async () => null,
     asset: absent,
     open: absent,
     latentsOf: absent,

@@ -21,14 +21,16 @@ import type { Blobs } from '../storage/blobs.ts';
 import { openLibrary } from '../storage/library.ts';
 import { openCheckpoints } from '../storage/checkpoints.ts';
 import { checkpointFile, checkpointKey, readCheckpoint } from './checkpoint.ts';
+import { openModelFolders } from '../storage/models.ts';
 import { fetchBytes, fetchJson, fetchVerified } from './files.ts';
 import { Host } from './host.ts';
 import type { GraphStatistics, Keeper, Timings, World } from './host.ts';
 import { BROWSER_BUILDS, buildFor, openRuntime } from './ort.ts';
 import type { Runtime, WebBuilds } from './ort.ts';
-import { manifestUrls, openPack } from './pack.ts';
+import { manifestUrls, openPack, storedFiles } from './pack.ts';
 import type { Pack } from './pack.ts';
 import { probe } from './probe.ts';
+import { installedIn } from './receipts.ts';
 import { selfCheck, withChecks } from './self-check.ts';
 import type { CheckReport } from './self-check.ts';
 import { audioFile, factsOf, keepingSource, latentsFile, readAudio, readLatents } from './songs.ts';
@@ -45,6 +47,8 @@ export interface ModelInfo {
   readonly limits: TaskLimits;
   /** All files of the pack together. */
   readonly bytes: number;
+  /** It was installed into this browser's storage; false: it comes with the application. */
+  readonly installed: boolean;
 }
 
 /** A finished song, stored. */
@@ -111,9 +115,10 @@ export class Engine {
    * @throws EngineError 'network' or 'manifest' naming the file.
    */
   async models(): Promise<readonly ModelInfo[]> {
-    return (await this.#packs()).map(({ manifest, limits }) => ({
+    return (await this.#packs()).map(({ manifest, limits, installed }) => ({
       manifest,
       limits,
+      installed,
       bytes: filesOf(manifest).reduce((sum, { bytes }) => sum + bytes, 0),
     }));
   }
@@ -218,7 +223,24 @@ export class Engine {
     const url = this.#url(CATALOGUE);
     const [first, ...rest] = manifestUrls(await fetchJson(url), url);
     const open = async (at: string): Promise<Pack> => openPack(await fetchJson(at), at);
-    return [await open(first), ...(await Promise.all(rest.map(open)))];
+    return [await open(first), ...(await Promise.all(rest.map(open))), ...(await this.#installedPacks())];
+  }
+
+  /** Packs in this browser's storage that are whole as far as their receipts tell; the Models page shows the others. */
+  async #installedPacks(): Promise<readonly Pack[]> {
+    const packs: Pack[] = [];
+    try {
+      const folders = await openModelFolders();
+      for (const id of await folders.ids()) {
+        const folder = await folders.folder(id);
+        const found = await installedIn(folder).catch(() => null); // of another version: the page offers to delete it
+        if (found === null || found.broken.length > 0) continue;
+        packs.push(await openPack(found.manifest, `${id} (installed)`, storedFiles(folder), true));
+      }
+    } catch {
+      // Storage is denied: nothing can be installed, and the Models page says why.
+    }
+    return packs;
   }
 
   /** The pack with this id; the default one for ''. */
@@ -265,7 +287,8 @@ export class Engine {
     if (this.#host?.manifest === pack.manifest) return this.#host;
     await this.#host?.release();
     const world: World = {
-      read: (file) => fetchVerified(file, pack.url, (event) => host.report(event)),
+      read: (file) => pack.files.read(file, (event) => host.report(event)),
+      weights: (file) => pack.files.weights(file),
       asset: (path) => fetchBytes(this.#url(`data/${path}`)),
       open: (ref) => this.#sound(ref),
       lora: (ref) => this.#bytes(ref),

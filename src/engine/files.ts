@@ -8,11 +8,16 @@ import type { EngineEvent } from '../lib/events.ts';
 import type { FileRef } from '../lib/manifest.ts';
 import { sha256 } from '../storage/blobs.ts';
 
-type Progress = (event: Extract<EngineEvent, { type: 'download' }>) => void;
+export type Progress = (event: Extract<EngineEvent, { type: 'download' }>) => void;
+
+/** @throws EngineError 'network' naming the URL. */
+export async function fetchText(url: string): Promise<string> {
+  return (await get(url, { cache: 'no-cache' })).text();
+}
 
 /** @throws EngineError 'network' naming the URL, 'manifest' when it is not JSON. */
 export async function fetchJson(url: string): Promise<unknown> {
-  const body = await (await get(url, { cache: 'no-cache' })).text();
+  const body = await fetchText(url);
   try {
     return JSON.parse(body) as unknown;
   } catch (thrown) {

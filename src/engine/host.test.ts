@@ -70,8 +70,10 @@ class FakeRuntime implements Runtime {
 
   async load({ name, spec, variant }: GraphToLoad, source: GraphSource): ReturnType<Runtime['load']> {
     this.log.push(`load ${name}`);
-    for (const file of variant.weights)
-      this.weights.push(new TextDecoder().decode(await source.weights(file)));
+    for (const file of variant.weights) {
+      const bytes = await source.weights(file);
+      if (bytes instanceof Uint8Array) this.weights.push(new TextDecoder().decode(bytes));
+    }
     return {
       run: async (feeds) => {
         this.log.push(`run ${name}`);
@@ -126,6 +128,7 @@ class FakeKept implements KeptTensor {
 
 const WORLD: World = {
   read: async ({ path }) => new TextEncoder().encode(path),
+  weights: async () => null,
   asset: async (path) => new TextEncoder().encode(path),
   open: async () => ({ channels: [], sampleRate: 1 }),
   latentsOf: async () => null,

@@ -14,11 +14,15 @@ import { sizeOf } from '../lib/tensor.ts';
 import type { Value } from '../lib/tensor.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { GraphSource, KeptTensor, LoadedGraph, Runtime } from './ort.ts';
+import { lazySource } from './weights.ts';
+import type { OpenSource } from './weights.ts';
 
 /** What a host needs from the place it runs in: a browser's worker, or Node. */
 export interface World {
   /** A file of the pack, whole and verified. */
   read(file: FileRef): Promise<Uint8Array>;
+  /** A weight file that can be read in pieces where it lies; null where it has to be read whole. */
+  weights(file: FileRef): Promise<OpenSource | null>;
   asset(path: string): Promise<Uint8Array>;
   open(ref: AudioRef): Promise<Pcm>;
   latentsOf(ref: AudioRef): Promise<Kept | null>;
@@ -302,15 +306,18 @@ export class Host<C = unknown> implements Model<C> {
       assert(file, `${variant.graph.path} reads ${location}, which its manifest does not name`);
       return file;
     };
+    const latest = { of: null, bytes: null };
     return {
       model: int8?.model ?? model,
       files,
       weights: async (file) => {
-        const bytes = await this.#world.read(file);
-        if (edit && touches(file)) return edit.apply(file.path, bytes);
-        if (!int8) return bytes;
-        return int8.weights(file.location, new Uint8Array(bytes), (location) =>
-          this.#world.read(at(location)),
+        if (edit && touches(file)) return edit.apply(file.path, await this.#world.read(file));
+        if (!int8) return (await this.#world.weights(file)) ?? this.#world.read(file);
+        // Made when the session asks for it, so that one file at a time is in memory.
+        return lazySource(file.bytes, latest, async () =>
+          int8.weights(file.location, new Uint8Array(await this.#world.read(file)), (location) =>
+            this.#world.read(at(location)),
+          ),
         );
       },
     };

@@ -11,7 +11,8 @@ import type { Provider } from '../lib/events.ts';
 import type { FileRef, GraphSpec, Variant, WeightRef } from '../lib/manifest.ts';
 import type { Capabilities, Wish } from '../lib/placement.ts';
 import type { DeviceTensor, DType, Tensor, Value } from '../lib/tensor.ts';
-import { memorySource, SourceBlob, widened } from './weights.ts';
+import { memorySource, SourceBlob, watched, widened } from './weights.ts';
+import type { OpenSource } from './weights.ts';
 
 export type OrtModule = typeof Ort;
 
@@ -87,8 +88,8 @@ export type ReadFile = (file: FileRef) => Promise<Uint8Array>;
 /** Where a graph comes from. */
 export interface GraphSource {
   readonly model: Uint8Array;
-  /** A weight file of the variant, as it is stored. */
-  weights(file: WeightRef): Promise<Uint8Array>;
+  /** A weight file of the variant, as it is stored: whole, or to be read in pieces until the graph is loaded. */
+  weights(file: WeightRef): Promise<Uint8Array | OpenSource>;
   /** Further external files, by the location that the model names. */
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
@@ -161,25 +162,35 @@ async function loadGraph(
   source: GraphSource,
 ): Promise<LoadedGraph> {
   const { spec, variant } = graph;
-  const externalData: { path: string; data: Blob | Uint8Array }[] = [];
-  for (const file of variant.weights) {
-    const stored = memorySource(await source.weights(file));
-    const blob = new SourceBlob(file.widen ? widened(stored, file.widen) : stored);
-    const data = loader.web ? blob : new Uint8Array(await blob.arrayBuffer());
-    externalData.push({ path: file.location, data });
-  }
-  for (const [path, data] of source.files) externalData.push({ path, data });
   const location = (name: string): 'gpu-buffer' | 'cpu' => (spec.keep.includes(name) ? 'gpu-buffer' : 'cpu');
-  const session = await ort.InferenceSession.create(source.model, {
-    executionProviders: [loader.providers[graph.provider]],
-    externalData,
-    graphOptimizationLevel: 'all',
-    logSeverityLevel: 3,
-    ...(graph.provider === 'webgpu' &&
-      loader.web && {
-        preferredOutputLocation: Object.fromEntries(spec.outputs.map((name) => [name, location(name)])),
-      }),
-  });
+  const open: OpenSource[] = [];
+  const watch = watched(`Loading ${describe(graph)}`);
+  let session: Ort.InferenceSession;
+  try {
+    const externalData: { path: string; data: Blob | Uint8Array }[] = [];
+    for (const file of variant.weights) {
+      const found = await source.weights(file);
+      if (!(found instanceof Uint8Array)) open.push(found);
+      const stored = watch.over(found instanceof Uint8Array ? memorySource(found) : found);
+      const blob = new SourceBlob(file.widen ? widened(stored, file.widen) : stored);
+      const data = loader.web ? blob : new Uint8Array(await blob.arrayBuffer());
+      externalData.push({ path: file.location, data });
+    }
+    for (const [path, data] of source.files) externalData.push({ path, data });
+    const creation = ort.InferenceSession.create(source.model, {
+      executionProviders: [loader.providers[graph.provider]],
+      externalData,
+      graphOptimizationLevel: 'all',
+      logSeverityLevel: 3,
+      ...(graph.provider === 'webgpu' &&
+        loader.web && {
+          preferredOutputLocation: Object.fromEntries(spec.outputs.map((name) => [name, location(name)])),
+        }),
+    });
+    session = await watch.guard(creation);
+  } finally {
+    for (const one of open) one.close();
+  }
   try {
     sameNames('inputs', spec.inputs, session.inputNames, graph);
     sameNames('outputs', spec.outputs, session.outputNames, graph);

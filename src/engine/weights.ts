@@ -3,14 +3,20 @@
  * straight into GPU buffers, so a model never lies in the heap whole; the other builds call arrayBuffer().
  * File.stream() of OPFS stalls after some hundred MB in Chromium 156, hence a Blob of our own over positioned reads.
  */
+import { EngineError } from '../lib/errors.ts';
 import type { WeightRef } from '../lib/manifest.ts';
 import { widenBF16, widenF16 } from '../lib/safetensors.ts';
 
 /** Random access to bytes: an array in memory, or the sync access handle of an OPFS file. */
 export interface ByteSource {
   readonly size: number;
-  /** Fills `into` from byte `at`; returns how many bytes there were. */
-  read(into: Uint8Array, at: number): number;
+  /** Fills `into` from byte `at`; gives how many bytes there were. */
+  read(into: Uint8Array, at: number): number | Promise<number>;
+}
+
+/** One that holds a file open until it is closed. */
+export interface OpenSource extends ByteSource {
+  close(): void;
 }
 
 export const memorySource = (bytes: Uint8Array): ByteSource => ({
@@ -21,6 +27,29 @@ export const memorySource = (bytes: Uint8Array): ByteSource => ({
     return part.byteLength;
   },
 });
+
+/** The file that was made last, of those that share it. */
+export interface Latest {
+  of: object | null;
+  bytes: Uint8Array | null;
+}
+
+/** A file of `size` bytes that is made when it is read, and forgotten when another one that shares `latest` is. */
+export function lazySource(size: number, latest: Latest, make: () => Promise<Uint8Array>): OpenSource {
+  const source: OpenSource = {
+    size,
+    async read(into, at) {
+      if (latest.of !== source || latest.bytes === null) {
+        latest.bytes = null;
+        latest.bytes = await make();
+        latest.of = source;
+      }
+      return memorySource(latest.bytes).read(into, at);
+    },
+    close: () => Object.assign(latest, { of: null, bytes: null }),
+  };
+  return source;
+}
 
 type Half = NonNullable<WeightRef['widen']>;
 
@@ -33,12 +62,12 @@ export function widened(half: ByteSource, format: Half): ByteSource {
   const size = half.size * 2;
   return {
     size,
-    read(into, at) {
+    async read(into, at) {
       const length = Math.min(into.byteLength, size - at);
       const first = Math.floor(at / 4);
       const count = Math.ceil((at + length) / 4) - first;
       const narrow = new Uint16Array(count);
-      half.read(new Uint8Array(narrow.buffer), first * 2);
+      await half.read(new Uint8Array(narrow.buffer), first * 2);
       const wide = new Uint32Array(count);
       for (let i = 0; i < count; i++) wide[i] = table[narrow[i]!]!; // 65536 entries: every index is in range
       into.set(new Uint8Array(wide.buffer, at - first * 4, length));
@@ -88,7 +117,7 @@ export class SourceBlob extends Blob {
 
   override async arrayBuffer(): Promise<ArrayBuffer> {
     const whole = new Uint8Array(this.size);
-    this.#fill(whole, this.#begin);
+    await this.#fill(whole, this.#begin);
     return whole.buffer;
   }
 
@@ -96,7 +125,7 @@ export class SourceBlob extends Blob {
     let at = this.#begin;
     return new ReadableStream({
       type: 'bytes',
-      pull: (controller) => {
+      pull: async (controller) => {
         const request = controller.byobRequest;
         const left = this.#end - at;
         if (left === 0) {
@@ -107,7 +136,7 @@ export class SourceBlob extends Blob {
         const view = request?.view;
         const length = Math.min(view?.byteLength ?? CHUNK, left);
         const into = view ? new Uint8Array(view.buffer, view.byteOffset, length) : new Uint8Array(length);
-        this.#fill(into, at);
+        await this.#fill(into, at);
         at += length;
         if (request) request.respond(length);
         else controller.enqueue(into);
@@ -115,10 +144,50 @@ export class SourceBlob extends Blob {
     });
   }
 
-  #fill(into: Uint8Array, at: number): void {
-    const got = this.#source.read(into, at);
+  async #fill(into: Uint8Array, at: number): Promise<void> {
+    const got = await this.#source.read(into, at);
     if (got !== into.byteLength) {
       throw new RangeError(`weights end ${into.byteLength - got} bytes early, at byte ${at + got}`);
     }
   }
+}
+
+/** So long may a session neither read weights nor finish: beyond it, its loader has stalled and will not come back. */
+const STALL_MS = 90_000;
+
+/**
+ * A watchdog over the loading of one graph. Reading counts as life, and so does a worker that is busy: only turns of
+ * the event loop in which nothing was read are counted, so a long optimisation, which blocks them, is not mistaken for
+ * a stall.
+ */
+export function watched(
+  doing: string,
+  stallMs = STALL_MS,
+): { over(source: ByteSource): ByteSource; guard<T>(work: Promise<T>): Promise<T> } {
+  const TICKS = 10;
+  let idle = 0;
+  return {
+    over: (source) => ({
+      size: source.size,
+      read(into, at) {
+        idle = 0;
+        return source.read(into, at);
+      },
+    }),
+    async guard(work) {
+      let timer: ReturnType<typeof setInterval> | undefined;
+      const stalled = new Promise<never>((_, reject) => {
+        timer = setInterval(() => {
+          if (++idle < TICKS) return;
+          const message = `${doing} has not moved for ${Math.round(stallMs / 1000)} s. Try a smaller precision, a smaller memory budget on the Device page, or restart the browser.`;
+          reject(new EngineError('memory', message));
+        }, stallMs / TICKS);
+      });
+      try {
+        return await Promise.race([work, stalled]);
+      } finally {
+        clearInterval(timer);
+      }
+    },
+  };
 }

@@ -214,11 +214,13 @@ function absent(id: string): never {
   throw new EngineError('storage', `The sound ${id.slice(0, 12)}… is not in this browser's storage.`);
 }
 
+/** What to tell when the file system refuses: the numbers where space is short. */
 export async function storageError(
   thrown: unknown,
   doing: string,
   estimate: () => Promise<StorageEstimate>,
 ): Promise<EngineError> {
+  if (thrown instanceof EngineError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
   if (!named(thrown, 'QuotaExceededError')) {
     return new EngineError('storage', `${doing} failed: ${message}`, { cause: thrown });

@@ -1,7 +1,8 @@
 /**
  * Checkpoint + recipe -> weight files, one file at a time. Pure: runs in a browser worker and in Node, and writes the
  * same bytes as export-scripts. Memory: the file in the making (64 MiB, or one larger tensor), the next one where
- * scales follow their codes across the border, and one source tensor in pieces.
+ * scales follow their codes across the border, and the source bytes of one step. Where a source has to be read from
+ * front to back, stream.ts carries the same steps out in that order.
  */
 import { EngineError } from '../errors.ts';
 import {
@@ -42,7 +43,27 @@ export interface Shard {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-const PIECE = 16 << 20; // source bytes read at a time where a tensor can be converted in pieces
+/** Bytes [begin, end) of a source file. */
+export interface Range {
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Bytes that a step made, for `place` at byte `at` of it. */
+export interface Write {
+  readonly place: Place;
+  readonly at: number;
+  readonly bytes: Uint8Array;
+}
+
+/** The least that can be converted at once: source bytes that are needed together, and what becomes of them. */
+export interface Step {
+  readonly ranges: readonly Range[];
+  /** `parts` are the bytes of `ranges` in turn. */
+  run(parts: readonly Uint8Array[]): readonly Write[];
+}
+
+const PIECE = 16 << 20; // source bytes of a step where a tensor can be converted in pieces
 
 /**
  * The weight files of a graph in order, without those in `have`.
@@ -54,9 +75,6 @@ export async function* convert(
   have: ReadonlySet<number> = new Set(),
 ): AsyncGenerator<Shard> {
   const making = new Map<number, Uint8Array<ArrayBuffer>>();
-  const put = (place: Place, at: number, bytes: Uint8Array): void => {
-    making.get(place.shard)?.set(bytes, place.offset + at); // absent: finished in an earlier try
-  };
   const shard = (index: number): Shard => {
     const bytes = making.get(index)!; // only called for keys of `making`
     making.delete(index);
@@ -72,119 +90,137 @@ export async function* convert(
       if (!making.has(index)) making.set(index, new Uint8Array(recipe.shards[index]!.bytes));
     }
     const file = await open(tensor.file);
-    const sources = tensor.keys.map((key) => find(file, tensor, key));
-    if (tensor.how !== 'copy') put(tensor.data, 0, await normed(file, tensor, sources));
-    else if (isQuantised(tensor)) await quantised(file, tensor, sources, put);
-    else if (tensor.transpose) put(tensor.data, 0, await transposed(file, tensor, sources));
-    else await copied(file, tensor, sources, put);
+    for (const step of stepsOf(tensor, file.tensors)) {
+      const parts: Uint8Array[] = [];
+      for (const { begin, end } of step.ranges) parts.push(await file.read(begin, end));
+      for (const { place, at, bytes } of step.run(parts)) {
+        making.get(place.shard)?.set(bytes, place.offset + at); // absent: finished in an earlier try
+      }
+    }
   }
   for (const index of [...making.keys()]) yield shard(index);
 }
 
-type Put = (place: Place, at: number, bytes: Uint8Array) => void;
+/**
+ * How a tensor is made, in steps that need nothing of each other.
+ * @throws EngineError 'integrity' as `convert`.
+ */
+export function stepsOf(tensor: RecipeTensor, tensors: ReadonlyMap<string, SourceTensor>): readonly Step[] {
+  const sources = tensor.keys.map((key) => find(tensors, tensor, key));
+  if (tensor.how !== 'copy') return [normed(tensor, sources)];
+  if (isQuantised(tensor)) return quantised(tensor, sources);
+  return tensor.transpose ? [transposed(tensor, sources)] : copied(tensor, sources);
+}
+
 type Found = Omit<SourceTensor, 'dtype'> & { readonly dtype: SourceType };
 
 /** One stretch of whole rows of one source tensor. */
-interface Stretch {
+interface Stretch extends Range {
   readonly source: Found;
-  readonly begin: number;
-  readonly end: number;
 }
 
-async function normed(
-  file: SourceFile,
-  tensor: RecipeTensor,
-  sources: readonly Found[],
-): Promise<Uint8Array> {
+function normed(tensor: RecipeTensor, sources: readonly Found[]): Step {
   const [g, v] = sources;
   if (!g || !v || isQuantised(tensor)) return misfit(tensor, sources);
-  const read = async (source: Found): Promise<Float32Array> =>
-    toFloats(await file.read(source.begin, source.end), source.dtype);
-  let w = weightNorm(await read(g), await read(v));
-  if (tensor.how === 'weight_norm_upsample') {
-    const [inputs = 0, outputs = 0, taps = 0] = v.shape;
-    w = polyphase(w, inputs, outputs, taps, (tensor.shape[0] ?? 0) / outputs);
-  }
-  const bytes = store(w, tensor.dtype);
-  return bytes.byteLength === tensor.data.bytes ? bytes : misfit(tensor, sources);
+  return {
+    ranges: [g, v],
+    run([ofG, ofV]) {
+      let w = weightNorm(toFloats(ofG!, g.dtype), toFloats(ofV!, v.dtype)); // one part for each range
+      if (tensor.how === 'weight_norm_upsample') {
+        const [inputs = 0, outputs = 0, taps = 0] = v.shape;
+        w = polyphase(w, inputs, outputs, taps, (tensor.shape[0] ?? 0) / outputs);
+      }
+      const bytes = store(w, tensor.dtype);
+      if (bytes.byteLength !== tensor.data.bytes) misfit(tensor, sources);
+      return [{ place: tensor.data, at: 0, bytes }];
+    },
+  };
 }
 
-async function transposed(
-  file: SourceFile,
-  tensor: PlainParameter,
-  sources: readonly Found[],
-): Promise<Uint8Array> {
+function transposed(tensor: PlainParameter, sources: readonly Found[]): Step {
   const size = STORED_BYTES[tensor.dtype];
   const [columns = 0, rows = 0] = tensor.shape;
-  const whole = new Uint8Array(tensor.data.bytes);
-  if (rows * columns * size !== whole.byteLength) misfit(tensor, sources);
-  let at = 0;
-  for await (const { bytes, dtype } of pieces(file, tensor, sources, columns)) {
-    const part = cast(bytes, dtype, tensor.dtype);
-    if (at + part.byteLength > whole.byteLength) misfit(tensor, sources);
-    whole.set(part, at);
-    at += part.byteLength;
-  }
-  if (at !== whole.byteLength) misfit(tensor, sources);
-  return transpose(whole, size, rows, columns);
+  const all = [...stretches(tensor, sources)];
+  if (rows * columns * size !== tensor.data.bytes) misfit(tensor, sources);
+  wholeLines(tensor, sources, all, columns, rows);
+  return {
+    ranges: all,
+    run(parts) {
+      const whole = new Uint8Array(tensor.data.bytes);
+      let at = 0;
+      parts.forEach((part, i) => {
+        const stored = cast(part, all[i]!.source.dtype, tensor.dtype); // one part for each stretch
+        whole.set(stored, at);
+        at += stored.byteLength;
+      });
+      return [{ place: tensor.data, at: 0, bytes: transpose(whole, size, rows, columns) }];
+    },
+  };
 }
 
-async function copied(
-  file: SourceFile,
-  tensor: PlainParameter,
-  sources: readonly Found[],
-  put: Put,
-): Promise<void> {
-  let at = 0;
-  for await (const { bytes, dtype } of pieces(file, tensor, sources, 1)) {
-    const part = cast(bytes, dtype, tensor.dtype);
-    if (at + part.byteLength > tensor.data.bytes) misfit(tensor, sources);
-    put(tensor.data, at, part);
-    at += part.byteLength;
-  }
-  if (at !== tensor.data.bytes) misfit(tensor, sources);
+function copied(tensor: PlainParameter, sources: readonly Found[]): readonly Step[] {
+  const size = STORED_BYTES[tensor.dtype];
+  const all = [...stretches(tensor, sources)];
+  wholeLines(tensor, sources, all, 1, tensor.data.bytes / size);
+  return pieces(all, 1).map(({ begin, end, source, line }) => ({
+    ranges: [{ begin, end }],
+    run: ([part]) => [
+      { place: tensor.data, at: line * size, bytes: cast(part!, source.dtype, tensor.dtype) },
+    ],
+  }));
 }
 
-async function quantised(
-  file: SourceFile,
-  tensor: QuantisedParameter,
-  sources: readonly Found[],
-  put: Put,
-): Promise<void> {
+function quantised(tensor: QuantisedParameter, sources: readonly Found[]): readonly Step[] {
   const [n = 0, k = 0] = tensor.shape;
   const bits = BITS[tensor.dtype];
   const blocks = Math.ceil(k / tensor.block);
-  const scaleBytes = STORED_BYTES[tensor.scales.dtype];
-  let row = 0;
-  for await (const { bytes, dtype } of pieces(file, tensor, sources, k)) {
-    const { codes, scales } = quantise(toFloats(bytes, dtype), k, bits, tensor.block);
-    put(tensor.data, (row * blocks * tensor.block * bits) / 8, codes);
-    put(
-      tensor.scales,
-      row * blocks * scaleBytes,
-      cast(new Uint8Array(scales.buffer), 'F16', tensor.scales.dtype),
-    );
-    row += codes.byteLength / ((blocks * tensor.block * bits) / 8);
-    if (row > n) misfit(tensor, sources);
-  }
-  if (row !== n) misfit(tensor, sources);
+  const { scales: scalePlace } = tensor;
+  const scaleBytes = STORED_BYTES[scalePlace.dtype];
+  const all = [...stretches(tensor, sources)];
+  wholeLines(tensor, sources, all, k, n);
+  return pieces(all, k).map(({ begin, end, source, line }) => ({
+    ranges: [{ begin, end }],
+    run([part]) {
+      const { codes, scales } = quantise(toFloats(part!, source.dtype), k, bits, tensor.block); // one range
+      const stored = cast(new Uint8Array(scales.buffer), 'F16', scalePlace.dtype);
+      return [
+        { place: tensor.data, at: (line * blocks * tensor.block * bits) / 8, bytes: codes },
+        { place: scalePlace, at: line * blocks * scaleBytes, bytes: stored },
+      ];
+    },
+  }));
 }
 
-/** The tensor's source values in pieces that hold whole lines of `line` elements. */
-async function* pieces(
-  file: SourceFile,
+/** Refuses stretches that are not `count` lines of `line` elements in all, or that end inside a line. */
+function wholeLines(
   tensor: RecipeTensor,
   sources: readonly Found[],
+  all: readonly Stretch[],
   line: number,
-): AsyncGenerator<{ readonly bytes: Uint8Array; readonly dtype: SourceType }> {
-  for (const { source, begin, end } of stretches(tensor, sources)) {
+  count: number,
+): void {
+  let lines = 0;
+  for (const { source, begin, end } of all) lines += (end - begin) / (line * SOURCE_BYTES[source.dtype]);
+  const broken = all.some(
+    ({ source, begin, end }) => (end - begin) % (line * SOURCE_BYTES[source.dtype]) !== 0,
+  );
+  if (broken || lines !== count) misfit(tensor, sources);
+}
+
+/** Stretches in pieces that hold whole lines of `line` elements; `line` of a piece counts the lines before it. */
+function pieces(all: readonly Stretch[], line: number): readonly (Stretch & { readonly line: number })[] {
+  const out: (Stretch & { line: number })[] = [];
+  let lines = 0;
+  for (const { source, begin, end } of all) {
     const lineBytes = line * SOURCE_BYTES[source.dtype];
-    if ((end - begin) % lineBytes !== 0) misfit(tensor, sources);
     const step = Math.max(1, Math.floor(PIECE / lineBytes)) * lineBytes;
     for (let at = begin; at < end; at += step) {
-      yield { bytes: await file.read(at, Math.min(at + step, end)), dtype: source.dtype };
+      const until = Math.min(at + step, end);
+      out.push({ source, begin: at, end: until, line: lines });
+      lines += (until - at) / lineBytes;
     }
   }
+  return out;
 }
 
 /** `rows` counts over all keys one after the other. */
@@ -202,8 +238,8 @@ function* stretches(tensor: RecipeTensor, sources: readonly Found[]): Generator<
   }
 }
 
-function find(file: SourceFile, tensor: RecipeTensor, key: string): Found {
-  const found = file.tensors.get(key);
+function find(tensors: ReadonlyMap<string, SourceTensor>, tensor: RecipeTensor, key: string): Found {
+  const found = tensors.get(key);
   if (found === undefined) {
     throw new EngineError(
       'integrity',

@@ -80,6 +80,44 @@ SAMPLING = {
 PRESETS = {"Standard": {"steps": 60}, "Draft": {"steps": 27}, "High": {"steps": 100}}
 
 
+# Where the official files lie: sizes and hashes as the host publishes them (its LFS object ids), of the revision that the
+# address names. The lyric vocabulary belongs to the official code; its copies differ in their line ends, so it is hashed
+# with LF alone.
+OFFICIAL_REVISION = "82cd0d7b6322bd28cd4e830fe675ddb6180ce36c"
+OFFICIAL_SOURCES: dict[str, Any] = {
+    "schema": 1,
+    "base": f"https://huggingface.co/{OFFICIAL_REPO}/resolve/{OFFICIAL_REVISION}/",
+    "files": [
+        {
+            "path": TRANSFORMER, "bytes": 6_611_422_728,
+            "sha256": "e810f16728d8a2e0d1b9c3a907aac8c9a427ce38edbd890cb3dce5ff92da5aad",
+        },
+        {
+            "path": DCAE, "bytes": 313_646_516,
+            "sha256": "2b0cb469307ac50659d1880db2a99bae47d0df335cbb36853964662d4b80e8ee",
+        },
+        {
+            "path": VOCODER, "bytes": 206_350_988,
+            "sha256": "c92c9b46e28ab7b37b777780cf4308ad7ddac869636bb77aa61599358c4bc1c0",
+        },
+        {
+            "path": TEXT, "bytes": 1_127_460_248,
+            "sha256": "779cec0d210b2123e21d0a9cd8128f02b4d412627355028965a8be0b241cc3b6",
+        },
+        {
+            "path": TOKENIZER, "bytes": 16_837_459, "as": "tokenizer",
+            "sha256": "20a46ac256746594ed7e1e3ef733b83fbc5a6f0922aa7480eda961743de080ef",
+        },
+        {
+            "path": "lyric-vocab.json", "bytes": 364_005, "as": "lyric_vocab", "text": True,
+            "sha256": "c2a66ea48c478c0bb9acb5497144b926acdeaa37128faa799508d40f2b9cc558",
+            "url": "https://raw.githubusercontent.com/ace-step/ACE-Step/1bee4c9f5b43e30995f8d4d33b3919197ce1bd68/"
+                   "acestep/models/lyrics_utils/vocab.json",
+        },
+    ],
+}  # fmt: skip
+
+
 def recognises(folder: Path) -> bool:
     return (folder / LAYOUT).exists()
 
@@ -109,7 +147,7 @@ def make_pack(configs: Mapping[str, dict[str, Any]], pack_id: str) -> Pack:
         description="Songs with vocals from a style prompt and lyrics, up to four minutes, in 17 languages.",
         license="Apache-2.0",
         repo=OFFICIAL_REPO if pack_id == OFFICIAL_ID else "local",
-        revision="main" if pack_id == OFFICIAL_ID else "unknown",
+        revision=OFFICIAL_REVISION if pack_id == OFFICIAL_ID else "unknown",
         config={
             "sampleRate": 44100,
             "outputRate": 48000,

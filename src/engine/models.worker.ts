@@ -1,0 +1,4 @@
+import { expose } from 'comlink';
+import { Models } from './models.ts';
+
+expose(Models);
