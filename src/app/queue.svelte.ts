@@ -52,7 +52,7 @@ type Message =
   | { readonly type: 'at'; readonly job: Job }
   | { readonly type: 'ask'; readonly id: string; readonly ending: 'keep' | 'cancel' };
 
-const LOCK = 'cadenza.line';
+export const LOCK = 'cadenza.line';
 const PAUSED = 'line.paused';
 const DOWNLOAD_MS = 100;
 const TELL_MS = 200;

@@ -10,6 +10,7 @@ import { coverSvg } from './listen/cover.ts';
 import { EarlySongs } from './listen/early-songs.svelte.ts';
 import { Backup } from './backup.svelte.ts';
 import { Browse } from './browse.svelte.ts';
+import { Bench } from './bench.svelte.ts';
 import { Compose, EMPTY_DRAFT, parseDraft, rollSeed } from './compose.svelte.ts';
 import { Device } from './device.svelte.ts';
 import { copyText, saveFile } from './download.ts';
@@ -93,6 +94,7 @@ export class Studio {
 
   readonly pwa = new Pwa();
   readonly device: Device;
+  readonly bench: Bench;
   readonly models = new ModelShelf(this.toasts, () => this.#lookAgain());
   readonly #client: EngineClient;
 
@@ -104,6 +106,7 @@ export class Studio {
   constructor(client = new EngineClient()) {
     this.#client = client;
     this.device = new Device(client, this.settings);
+    this.bench = new Bench(client);
     this.queue = new Queue({
       client,
       library: this.shelf.library,

@@ -19,8 +19,8 @@ export const KEY_BOX = '\u00a9key';
 
 /** A cover of several megabytes is common. */
 const LARGEST = 16 * 2 ** 20;
-/** Blocks, pages or boxes looked at before a file counts as damaged. */
-const MOST_PARTS = 100_000;
+/** Blocks, pages or boxes looked at before a file counts as damaged: each costs a read. */
+const MOST_PARTS = 1000;
 
 /** By the first bytes; null for what is none of them. */
 export function formatOf(head: Uint8Array): SoundFormat | null {
@@ -59,6 +59,7 @@ async function readWavTags(source: ByteSource): Promise<Found> {
     const head = await source.read(at, at + 8);
     if (head.length < 8) break;
     const [id, size] = [latin1(head, 0, 4), viewOf(head).getUint32(4, true)];
+    if (!/^[ -~]{4}$/.test(id)) break; // no chunk: the file goes on with something else
     const wanted = [SETTINGS, 'LIST', ID3, 'ID3 '].includes(id) && size <= LARGEST;
     const body = wanted ? await source.read(at + 8, at + 8 + size) : NOTHING;
     if (id === SETTINGS) found.settings = decodeUtf8(body);

@@ -1,0 +1,215 @@
+import { readFileSync } from 'node:fs';
+import type { Page } from '@playwright/test';
+import { unzipSync } from 'fflate';
+import { readTags } from '../src/lib/audio/tags.ts';
+import { sourceOf } from '../src/lib/audio/bytes.ts';
+import { expect, test, TEXT } from './fixtures.ts';
+import type { Studio } from './fixtures.ts';
+import { difference } from './wav.ts';
+
+const T = TEXT.exporting;
+const D = TEXT.drop;
+const PROMPT = 'slow jazz waltz, piano trio, 96 bpm, A minor';
+const SONG = { prompt: PROMPT, seconds: 1, seed: 7 };
+
+interface Thrown {
+  readonly name: string;
+  readonly bytes: Uint8Array | string;
+}
+
+/** Files let go over the window, or pasted into it. */
+async function drop(page: Page, files: readonly Thrown[], how: 'drop' | 'paste' = 'drop'): Promise<void> {
+  const list = files.map(({ name, bytes }) => ({ name, base64: Buffer.from(bytes).toString('base64') }));
+  await page.evaluate(
+    ([list, how]) => {
+      const data = new DataTransfer();
+      for (const { name, base64 } of list)
+        data.items.add(new File([Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0))], name));
+      const event =
+        how === 'drop'
+          ? new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true })
+          : new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true });
+      document.body.dispatchEvent(event);
+    },
+    [list, how] as const,
+  );
+}
+
+const notices = (page: Page) => page.getByRole('region', { name: TEXT.toast.region });
+const lyrics = (studio: Studio) =>
+  studio.compose.getByRole('textbox', { name: new RegExp(`^${TEXT.compose.lyrics}`) }).first();
+
+async function dismissAll(page: Page): Promise<void> {
+  const dismiss = notices(page).getByRole('button', { name: TEXT.app.dismiss });
+  while (await dismiss.count()) await dismiss.first().click();
+}
+
+test('an exported song and its .json bring every setting back, dropped or pasted, with an undo', async ({
+  studio,
+  page,
+}) => {
+  await studio.open();
+  await studio.make(SONG);
+  await studio.song.getByRole('button', { name: T.open, exact: true }).click();
+  const dialog = page.getByRole('dialog', { name: T.title, exact: true });
+  await dialog.getByRole('radio', { name: T.formats.opus }).check({ force: true });
+  await dialog.getByRole('switch', { name: T.sidecar }).check({ force: true });
+  const waiting = page.waitForEvent('download');
+  await dialog.getByRole('button', { name: T.run(T.formats.opus), exact: true }).click();
+  const download = await waiting;
+  expect(download.suggestedFilename()).toBe('Slow jazz waltz, piano trio.zip');
+  const files = unzipSync(readFileSync(await download.path()));
+  const [sound, sidecar] = Object.keys(files).sort((a, b) => b.localeCompare(a));
+  expect([sound, sidecar]).toEqual([
+    'Slow jazz waltz, piano trio - take 1 - 7.opus',
+    'Slow jazz waltz, piano trio - take 1 - 7.json',
+  ]);
+  expect((await readTags(sourceOf(files[sound!]!))).title).toBe('Slow jazz waltz, piano trio');
+
+  for (const [name, how] of [
+    [sound!, 'drop'],
+    [sidecar!, 'paste'],
+  ] as const) {
+    await studio.fill({ prompt: 'something else', seconds: 3, seed: 1, preset: 'High' });
+    await drop(page, [{ name, bytes: files[name]! }], how);
+    await expect(studio.style).toHaveValue(PROMPT);
+    await expect(studio.compose.getByLabel(TEXT.compose.seed, { exact: true })).toHaveValue('7');
+    await expect(studio.compose.getByRole('slider', { name: TEXT.compose.length })).toHaveValue('1');
+    await notices(page).getByRole('button', { name: TEXT.library.undo }).last().click();
+    await expect(studio.style).toHaveValue('something else');
+  }
+});
+
+const BAD: readonly (Thrown & { readonly why: string | RegExp })[] = [
+  { name: 'empty.wav', bytes: '', why: D.empty('empty.wav') },
+  { name: 'paper.pdf', bytes: '%PDF-1.7 …', why: D.unknown('paper.pdf') },
+  { name: 'page.html', bytes: '<script>document.title="broken"</script>', why: D.unknown('page.html') },
+  { name: 'cut.json', bytes: '{"task":{"prompt":"ja', why: D.notJson('cut.json') },
+  { name: 'empty.json', bytes: '{}', why: /empty\.json: .*names no style/ },
+  {
+    name: 'future.json',
+    bytes: JSON.stringify({ cadenza: 99, task: { prompt: 'x' } }),
+    why: /future\.json: .*newer Cadenza \(version 99/,
+  },
+  { name: 'wild.json', bytes: JSON.stringify({ prompt: 'x', bpm: 1e9 }), why: /wild\.json: bpm must be/ },
+  { name: 'binary.txt', bytes: Uint8Array.of(65, 0, 1, 2), why: D.notText('binary.txt') },
+  { name: 'latin.lrc', bytes: Uint8Array.of(0xe4, 0xf6), why: D.notText('latin.lrc') },
+  { name: 'cut.safetensors', bytes: 'x'.repeat(30), why: D.notLora('cut.safetensors') },
+  { name: 'bomb.zip', bytes: 'PK\u0003\u0004' + '\0'.repeat(64), why: /bomb\.zip: The zip cannot be read/ },
+];
+
+test('bad files are refused by name, and nothing changes', async ({ studio, page }) => {
+  page.on('dialog', (dialog) => expect(dialog.message(), 'no dialog may open').toBe(''));
+  await studio.open();
+  await studio.fill({ prompt: 'calm piano' });
+  for (const { why, ...file } of BAD) {
+    await drop(page, [file]);
+    await expect(notices(page).getByText(why).first(), file.name).toBeVisible();
+    await dismissAll(page);
+    await expect(studio.style, file.name).toHaveValue('calm piano');
+  }
+  // Two gigabytes that are never read: the browser makes such a file of pieces without copying them.
+  await page.evaluate(() => {
+    const piece = new Blob([new Uint8Array(2 ** 26)]);
+    const parts = ['RIFF', new Uint8Array(4), 'WAVE', ...new Array<Blob>(32).fill(piece)];
+    const data = new DataTransfer();
+    data.items.add(new File(parts, 'endless.wav'));
+    document.body.dispatchEvent(
+      new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }),
+    );
+  });
+  await expect(notices(page).getByText(/endless\.wav has 2\.1 GB; at most 1\.0 GB/)).toBeVisible();
+  await dismissAll(page);
+  // Settings whose texts are programs are shown as texts.
+  const evil = '<img src=x onerror="document.title=\'broken\'">';
+  await drop(page, [
+    { name: 'evil.json', bytes: JSON.stringify({ title: evil, prompt: evil, lyrics: evil }) },
+  ]);
+  await expect(studio.style).toHaveValue(evil);
+  await expect(notices(page).getByText(evil)).toBeVisible();
+  expect(await page.title()).not.toBe('broken');
+  await drop(page, [{ name: 'words.lrc', bytes: '[00:01.00]one line\n[00:02.00]another' }]);
+  await expect(lyrics(studio)).toHaveValue('one line\nanother');
+});
+
+test('a link fills the form once the user says so', async ({ studio, page, context }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  await studio.open();
+  await studio.make(SONG);
+  await studio.song.getByRole('button', { name: TEXT.link.copy }).click();
+  await expect(notices(page).getByText(TEXT.link.copied)).toBeVisible();
+  const link = await page.evaluate(() => navigator.clipboard.readText());
+  await studio.fill({ prompt: 'something else', seed: 1 });
+  await page.goto('about:blank');
+  await page.goto(link);
+  const dialog = page.getByRole('dialog', { name: TEXT.link.open });
+  await expect(dialog.getByText(PROMPT)).toBeVisible();
+  await expect(studio.style, 'nothing happens by itself').toHaveValue('something else');
+  await expect(studio.compose.getByRole('slider', { name: TEXT.compose.length })).toBeVisible();
+  await dialog.getByRole('button', { name: TEXT.link.use }).click();
+  await expect(studio.style).toHaveValue(PROMPT);
+  await expect(studio.compose.getByLabel(TEXT.compose.seed, { exact: true })).toHaveValue('7');
+  expect(new URL(page.url()).hash).toBe('#studio');
+  await page.goto(`${studio.url}#s=AAAA`);
+  await expect(notices(page).getByText(TEXT.link.bad)).toBeVisible();
+});
+
+test('everything comes back from a backup after this browser was wiped', async ({ studio, page }) => {
+  await page.addInitScript(() => Reflect.deleteProperty(window, 'showSaveFilePicker'));
+  await studio.open();
+  const first = await studio.makeAndDownload(SONG);
+  await studio.make({ ...SONG, prompt: 'fast techno', seed: 8 });
+  const openBackup = async (): Promise<void> => {
+    await page.keyboard.press('Control+k');
+    await page.getByRole('combobox', { name: TEXT.palette.hint }).fill(TEXT.commands.backup);
+    await page.keyboard.press('Enter');
+  };
+  await openBackup();
+  const waiting = page.waitForEvent('download');
+  await page.getByRole('button', { name: TEXT.backup.make }).click();
+  const download = await waiting;
+  expect(download.suggestedFilename()).toMatch(/^Cadenza .*\.zip$/);
+  const file = readFileSync(await download.path());
+  const records = () =>
+    page.evaluate(async () => {
+      const open = indexedDB.open('cadenza');
+      const db = await new Promise<IDBDatabase>((done) => (open.onsuccess = () => done(open.result)));
+      const stores = await Promise.all(
+        ['tracks', 'peaks', 'collections'].map(
+          (name) =>
+            new Promise<unknown>((done) => {
+              const asked = db.transaction(name).objectStore(name).getAll();
+              asked.onsuccess = () => done(asked.result);
+            }),
+        ),
+      );
+      db.close();
+      return JSON.stringify(stores);
+    });
+  const before = await records();
+  expect(before).toContain('fast techno');
+
+  // The storage of the page is cleared while no page of ours is open.
+  await page.goto('about:blank');
+  const session = await page.context().newCDPSession(page);
+  await session.send('Storage.clearDataForOrigin', {
+    origin: new URL(studio.url).origin,
+    storageTypes: 'indexeddb,file_systems,local_storage',
+  });
+  await studio.open();
+  await expect(studio.song.getByText(TEXT.song.empty)).toBeVisible();
+  await drop(page, [{ name: 'backup.zip', bytes: file }]);
+  const dialog = page.getByRole('dialog', { name: TEXT.backup.ask });
+  await expect(dialog.getByText(/^2 songs/)).toBeVisible();
+  const reloaded = page.waitForEvent('load');
+  await dialog.getByRole('button', { name: TEXT.backup.go, exact: true }).click();
+  await reloaded;
+  await studio.go('library');
+  await expect(page.getByText('Fast techno').first()).toBeVisible();
+  expect(await records()).toBe(before);
+  await studio.go('studio');
+  // Both songs came in; the older one sounds as it did.
+  await page.keyboard.press('k');
+  await expect(studio.song.getByText('Slow jazz waltz, piano trio').first()).toBeVisible();
+  expect(difference(first, await studio.download())).toBe(0);
+});
