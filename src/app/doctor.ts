@@ -50,7 +50,8 @@ interface Row {
   readonly ways: (symptoms: Symptoms) => readonly Way[];
 }
 
-const noApi = ({ caps }: Symptoms): boolean => caps.gpu === null && caps.gpuAbsent === 'this browser has no WebGPU';
+const noApi = ({ caps }: Symptoms): boolean =>
+  caps.gpu === null && caps.gpuAbsent === 'this browser has no WebGPU';
 const wrong = ({ caps: { gpu } }: Symptoms): boolean =>
   gpu !== null && Object.values(gpu.selfCheck).some((result) => result === 'wrong' || result === 'failed');
 
