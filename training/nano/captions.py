@@ -191,6 +191,7 @@ TEMPO_NAMES = {
     "fast": ("fast", "fast tempo", "uptempo", "up tempo"),
 }
 EXTRA_WORDS = "bpm tempo major minor time key of in with a and the music song track instrumental 3 4"
+LATER_WORDS = "6"  # after all others, so that older weights keep their rows
 NOTES = ("c", "c#", "d", "eb", "e", "f", "f#", "g", "ab", "a", "bb", "b")
 
 
@@ -209,7 +210,8 @@ def vocabulary() -> list[str]:
     for table in (GENRE_NAMES, INSTRUMENT_NAMES, MOOD_NAMES, TEMPO_NAMES):
         for name, others in table.items():
             phrases += [name, *others]
-    return ["<pad>", "<null>", *sorted({word for phrase in phrases for word in split(phrase)})]
+    known = sorted({word for phrase in phrases for word in split(phrase)})
+    return ["<pad>", "<null>", *known, *split(LATER_WORDS)]
 
 
 WORDS = vocabulary()
@@ -225,7 +227,7 @@ def caption(meta: dict, rng: random.Random | None = None) -> str:
     """Describes a composition (`compose.compose`'s meta). Without rng: the plain wording that inference uses too."""
     key = f"{meta['key']} {meta['mode']}"
     if rng is None:
-        parts = [meta["genre"], meta["mood"], *meta["inst"], f"{meta['bpm']} bpm", key, f"{meta['meter']}/4"]
+        parts = [meta["genre"], meta["mood"], *meta["inst"], f"{meta['bpm']} bpm", key, meta["meter"]]
         return ", ".join([*parts, TEMPO_NAMES[tempo_name(meta["bpm"])][0]])
 
     def say(table: dict[str, tuple[str, ...]], name: str) -> str:
@@ -237,7 +239,7 @@ def caption(meta: dict, rng: random.Random | None = None) -> str:
     parts += instruments
     parts += [f"{meta['bpm']} bpm"] if rng.random() < 0.7 else []
     parts += [key] if rng.random() < 0.7 else []
-    parts += [f"{meta['meter']}/4"] if rng.random() < 0.3 else []
+    parts += [meta["meter"]] if rng.random() < 0.3 else []
     parts += [rng.choice(TEMPO_NAMES[tempo_name(meta["bpm"])])] if rng.random() < 0.4 else []
     parts.insert(0, say(GENRE_NAMES, meta["genre"]))
     if rng.random() < 0.3:

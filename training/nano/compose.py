@@ -3,7 +3,7 @@
     python compose.py FIRST COUNT FOLDER [--soundfont FILE]      writes SEED.wav and SEED.json (data sets: prepare.py)
 
 `compose` returns events (seconds, channel, note, velocity, length in seconds; channel 9 is the drums) and a meta:
-  seed genre mood inst[] bpm meter key keyi mode dur, sections [name, first bar, bars][], bar_sections (section code a bar),
+  seed genre mood inst[] bpm meter ("4/4") key keyi mode dur, sections [name, first bar, bars][], bar_sections (section code a bar),
   chords ([root pitch class, quality, bass pitch class] a half bar; codes index genres.QUALITY_NAMES and genres.SECTIONS),
   and the mixer: progs (General MIDI program by channel), kit, pan, vol, rev.
 """
@@ -37,8 +37,11 @@ from genres import (
     MAJOR,
     MARACAS,
     MELODY_RHYTHMS,
+    METERS,
     MID_TOM,
     MODES,
+    MOOD_DECIDES,
+    MOODS,
     OPEN_HAT,
     PEDAL_HAT,
     QUALITIES,
@@ -46,6 +49,8 @@ from genres import (
     RIDE,
     SCALES,
     SECTIONS,
+    SIX_BASS,
+    SIX_CHORDS,
     SNARE,
     TAMBOURINE,
     TOM,
@@ -71,9 +76,9 @@ CHORDS_CHANNEL, BASS_CHANNEL, LAYER_CHANNEL, LEAD_CHANNEL, TIMPANI_CHANNEL, RISE
 REVERSE_CYMBAL = 119  # General MIDI program
 QUIET_DRUMS = (HAT, PEDAL_HAT, OPEN_HAT, MARACAS, CABASA, TAMBOURINE)
 INTRO_DRUMS = (HAT, OPEN_HAT, RIDE, TAMBOURINE, MARACAS, CABASA, PEDAL_HAT)
-ENERGY = {"intro": 0.82, "verse": 0.9, "chorus": 1.06, "solo": 1.0, "bridge": 0.92, "outro": 0.88, "break": 0.8}
+ENERGY = {"intro": 0.92, "verse": 0.95, "chorus": 1.06, "solo": 1.02, "bridge": 0.97, "outro": 0.93, "break": 0.91}
 QUIET_SECTIONS = ("verse", "intro", "outro", "break")  # first chord, bass and drum pattern; the others take the second
-LEAD_SHARE = {"intro": 0.25, "verse": 0.7, "chorus": 0.9, "bridge": 0.6, "outro": 0.5, "break": 0.4}
+LEAD_SHARE = {"intro": 0.25, "verse": 0.75, "chorus": 0.95, "bridge": 0.7, "outro": 0.5, "break": 0.5}
 CHORD_CENTRES = {"power8": 48, "power16": 42, "gallop": 42, "powerhold": 45}  # middle note of the voicings
 BODIES = (
     ("verse", "chorus", "break", "chorus"),
@@ -83,6 +88,9 @@ BODIES = (
     ("verse", "chorus", "bridge", "chorus", "solo", "chorus"),
 )
 OUTRO_BARS = 2
+OWN_MOOD = 0.65  # how often a song has one of its genre's usual moods
+# Moods that any genre may have: all whose words are no genre's name.
+FREE_MOODS = tuple(mood for mood in MOODS if mood not in ("funky", "swinging", "tribal", "groovy", "soulful"))
 
 
 def song_form(rng: random.Random, bars: int) -> list[Section]:
@@ -110,6 +118,39 @@ def usable_progressions(genre: Genre, mode: str) -> list:
     """Progressions of the genre that suit the mode: the major ones sound wrong in minor, but for those that jazz shares."""
     fits = [p for p in genre.progressions if not (mode == "minor" and p in MAJOR and p not in JAZZ)]
     return fits or list(genre.progressions)
+
+
+def bar_seconds(meta: dict) -> float:
+    """Of a composition: 60 / bpm is a beat."""
+    return METERS[meta["meter"]].beats * 60 / meta["bpm"]
+
+
+def tempo_range(low: int, high: int, energy: float) -> tuple[int, int]:
+    """The lower or upper half of a genre's tempi where a mood is calm or lively."""
+    middle = (low + high) // 2
+    if abs(energy) < MOOD_DECIDES:
+        return low, high
+    return (low, middle) if energy < 0 else (middle, high)
+
+
+def tempi_in(bpm: tuple[int, int], meter: str) -> tuple[int, int]:
+    """A genre's tempi in a meter: in 6/8 two thirds of the quarters, but from 44 to 132."""
+    if meter != "6/8":
+        return bpm
+    return max(44, bpm[0] * 2 // 3), max(50, min(132, bpm[1] * 2 // 3))
+
+
+def scales_of(scales: tuple[str, ...], valence: float) -> list[str]:
+    """Those of a genre's scales that are major, or minor, where a mood is bright or dark and the genre has both."""
+    mode = "major" if valence > 0 else "minor"
+    fitting = [scale for scale in scales if MODES[scale] == mode]
+    return fitting if fitting and abs(valence) >= MOOD_DECIDES else list(scales)
+
+
+def in_bar(pattern: str, meter: str) -> str:
+    """A pattern of four beats cut to three; others, which are of three beats or of a 6/8 bar, as they are."""
+    three = {16: 12, 12: 9, 8: 6, 4: 3}
+    return pattern[: three.get(len(pattern), len(pattern))] if meter == "3/4" else pattern
 
 
 def scale_note(scale: tuple[int, ...], degree: int) -> int:
@@ -221,10 +262,13 @@ class Arranger:
         self.genre_name = genre or drawn
         g = self.genre = GENRES[self.genre_name]
         seconds = seconds or rng.uniform(28, 44)
-        self.meter = g.meter
-        self.bpm = rng.randint(*g.bpm)
+        self.mood_name = rng.choice(g.moods) if rng.random() < OWN_MOOD else rng.choice(FREE_MOODS)
+        mood = self.mood = MOODS[self.mood_name]
+        self.signature = rng.choice(g.meters)
+        self.meter = METERS[self.signature].quarters
+        self.bpm = rng.randint(*tempo_range(*tempi_in(g.bpm, self.signature), mood.energy))
         self.key = rng.randrange(12)
-        self.scale = rng.choice(g.scales)
+        self.scale = rng.choice(scales_of(g.scales, mood.valence))
         self.mode = MODES[self.scale]
         progressions = usable_progressions(g, self.mode)
         self.verse = rng.choice(progressions)
@@ -232,21 +276,24 @@ class Arranger:
         self.sevenths = rng.random() < g.sevenths
         if rng.random() < 0.25:
             self.chorus = self.chorus[2:] + self.chorus[:2]
-        self.chord_styles = [rng.choice(g.chords), rng.choice(g.chords)]
+        self.chord_styles = [self.chord_style(rng.choice(g.chords)) for _ in range(2)]
         self.chord_instrument = rng.choice(g.chord_instruments)
         self.bass_instrument = rng.choice(g.bass_instruments)
         bass = [rng.choice(g.bass), rng.choice(g.bass)]
         self.lead_instrument = rng.choice(g.leads)
         self.layer_instrument = rng.choice(g.layers)
-        self.mood = rng.choice(g.moods)
         drums = rng.choice(g.drums)
         second = rng.choice(g.drums) or drums
+        if drums and self.signature == "6/8":
+            drums, second = rng.choice(g.six), rng.choice(g.six)
         self.drums = [drums, second if drums else None]
         if bass[0] is None:
             self.bass_instrument = None
+        elif self.signature == "6/8":
+            bass = [rng.choice(SIX_BASS), rng.choice(SIX_BASS)]
         self.bass = [bass[0], bass[1] or bass[0]]
 
-        self.beat_seconds = 60 / self.bpm
+        self.beat_seconds = 60 / self.bpm * METERS[self.signature].beats / self.meter  # of a quarter
         bars = max(6, int(seconds / self.beat_seconds / self.meter))
         self.sections = song_form(rng, bars)
         self.bars = self.sections[-1][1] + self.sections[-1][2]
@@ -257,20 +304,33 @@ class Arranger:
             chord_of(d, self.key, self.scale, g, self.sevenths, harmonic) for degrees in self.degrees() for d in degrees
         ]
 
-        drawn_centre = rng.choice([57, 60, 62, 64])
+        drawn_centre = rng.choice([56, 58, 60]) + round(5 * mood.valence)
         self.centre = CHORD_CENTRES.get(self.chord_styles[0], drawn_centre)
         self.bass_low = rng.choice([28, 31, 33])
         self.direction = rng.randrange(3)
         self.motifs = {name: self.motif() for name in ("verse", "chorus", "solo", "bridge")}
-        self.lead_low = rng.choice([60, 64, 67, 72]) - 7
+        self.lead_low = rng.choice([62, 64, 66]) + round(7 * mood.valence)
+        self.first_note = {name: rng.choice([2, 4, 4, 7]) for name in self.motifs}
         self.melody = 4  # scale degree of the last melody note, from 0
+        self.last_voicing: dict[int, list[int]] = {}  # by channel
         self.lead_plays = {name: rng.random() < share for name, share in LEAD_SHARE.items()} | {"solo": True}
-        self.has_layer = rng.random() < 0.7
+        self.has_layer = rng.random() < 0.65 + 0.35 * mood.space
+        self.doubles = mood.energy + mood.space > 1  # grand melodies sound in octaves
+        self.force = 1 + 0.22 * mood.energy  # of every stroke
+        self.drum_force = 1 + 0.12 * mood.energy
+        self.fills = 0.55 + 0.45 * mood.energy
+        self.hold = 1 + 0.45 * (mood.space - mood.energy) / 2  # length of notes
         self.intro_drums = rng.choice([None, "hat", "full"])
         self.break_style = rng.choice(["nodrums", "pad", "groove"])
-        self.dynamics = rng.uniform(0.6, 1.0)
+        self.dynamics = rng.uniform(0.3, 1.0)
         self.events: list[Event] = []
         self.used_layer = self.used_lead = False
+
+    def chord_style(self, style: str) -> str:
+        """The style in this meter."""
+        if self.signature == "6/8":
+            return self.rng.choice(SIX_CHORDS[CHORD_PATTERNS[style].kind])
+        return style
 
     def degrees(self) -> list[tuple[int, int]]:
         """Two scale degrees a bar. The first progression serves the quiet sections and solos; an outro ends on 1."""
@@ -280,7 +340,7 @@ class Arranger:
             for bar in range(bars):
                 degree: Degree = progression[bar % len(progression)]
                 first, second = (degree, degree) if isinstance(degree, int) else degree
-                if self.meter == 3:
+                if self.signature == "3/4":
                     second = first
                 if name == "outro" and bar > 0:
                     first = second = 1
@@ -289,8 +349,14 @@ class Arranger:
 
     def motif(self) -> list[tuple[list[float], list[int]]]:
         """Two phrases of one rhythm: beats in the bar, and steps of the scale from note to note."""
-        rng, density = self.rng, self.genre.density
-        rhythm = rng.choice(MELODY_RHYTHMS[self.meter])
+        rng = self.rng
+        density = self.genre.density * (1 + 0.5 * self.mood.energy)
+        rhythms = sorted(MELODY_RHYTHMS[self.signature], key=len)
+        if self.mood.energy >= MOOD_DECIDES:  # lively melodies have many notes, calm ones few
+            rhythms = rhythms[len(rhythms) // 2 :]
+        elif self.mood.energy <= -MOOD_DECIDES:
+            rhythms = rhythms[: (len(rhythms) + 1) // 2]
+        rhythm = rng.choice(rhythms)
         beats = [b for b in rhythm if density >= 1 or rng.random() < 0.4 + 0.6 * density or b == 0] or [0]
         return [(beats, [rng.choice([-2, -1, -1, 1, 1, 2, 0, 3, -3]) for _ in range(12)]) for _ in range(2)]
 
@@ -308,23 +374,36 @@ class Arranger:
     def note(self, channel: int, beat: float, note: int, velocity: float, beats: float) -> None:
         if 12 <= note < 110:
             at = max(0.0, self.time(beat) + self.rng.gauss(0, self.looseness))
-            loudness = int(min(127, max(16, velocity + self.rng.gauss(0, 4))))
+            loudness = int(min(127, max(16, velocity * self.force + self.rng.gauss(0, 4))))
             self.events.append((at, channel, int(note), loudness, beats * self.beat_seconds))
 
     def drum(self, beat: float, note: int, velocity: float) -> None:
         at = max(0.0, self.time(beat) + self.rng.gauss(0, self.looseness * 0.6))
-        loudness = int(min(127, max(12, velocity + self.rng.gauss(0, 4))))
+        loudness = int(min(127, max(12, velocity * self.drum_force + self.rng.gauss(0, 4))))
         self.events.append((at, DRUM_CHANNEL, note, loudness, 0.2))
 
     def chord_at(self, bar: int, beat: float) -> Chord:
         second_half = beat >= self.meter / 2 - 1e-6
         return self.chords[min(len(self.chords) - 1, 2 * bar + int(second_half))]
 
-    def voicing(self, chord: Chord, centre: int) -> list[int]:
-        """The chord's notes closest to `centre`, low to high: neighbours in a progression move little."""
+    def voicing(self, chord: Chord, centre: int, channel: int = CHORDS_CHANNEL) -> list[int]:
+        """The chord's inversion, low to high, that moves least from the channel's last one and stays near `centre`."""
         root, quality = chord
-        low = centre - 6
-        return sorted({low + (root + i - low) % 12 for i in QUALITIES[quality]})
+        before = self.last_voicing.get(channel)
+
+        def cost(notes: list[int]) -> float:
+            away = abs(sum(notes) / len(notes) - centre)
+            if before is None:
+                return away
+            moved = sum(min(abs(n - b) for b in before) for n in notes)
+            return moved + 0.5 * max(0.0, away - 2)
+
+        inversions = []
+        for low in range(centre - 9, centre + 1):
+            if (low - root) % 12 in QUALITIES[quality]:
+                inversions.append(sorted({low + (root + i - low) % 12 for i in QUALITIES[quality]}))
+        self.last_voicing[channel] = min(inversions, key=cost)
+        return self.last_voicing[channel]
 
     def strokes(self, rhythm: str) -> list[tuple[float, str]]:
         """(beat in the bar, symbol) of a rhythm."""
@@ -334,30 +413,26 @@ class Arranger:
 
     def play_chords(self, channel: int, style: str, bar: int, gain: float, centre: int) -> None:
         pattern, start = CHORD_PATTERNS[style], bar * self.meter
-        if self.meter == 3 and pattern.kind not in THREE_BEAT_KINDS:
+        if self.signature == "3/4" and pattern.kind not in THREE_BEAT_KINDS:
             pattern = CHORD_PATTERNS["waltz"]
-        rhythm = pattern.rhythm
-        if self.meter == 3 and len(rhythm) in (8, 16):
-            rhythm = rhythm[: len(rhythm) * 3 // 4]
-        beats = min(pattern.beats, self.meter * 0.98)
+        rhythm = in_bar(pattern.rhythm, self.signature)
+        beats = min(pattern.beats * self.hold, self.meter * 0.98)
         strokes = self.strokes(rhythm)
         changes = self.chords[2 * bar] != self.chords[2 * bar + 1]
         for i, (at, symbol) in enumerate(strokes):
             velocity = 70 * gain * VELOCITY[symbol]
             if pattern.kind == "block" and len(strokes) == 1 and changes:  # one held chord must follow the change
                 for half in (0, 1):
-                    for n in self.voicing(self.chords[2 * bar + half], centre):
+                    for n in self.voicing(self.chords[2 * bar + half], centre, channel):
                         self.note(channel, start + half * self.meter / 2, n, velocity, self.meter / 2 * 0.98)
                 continue
             chord = self.chord_at(bar, at)
-            hit = Hit(i, at == 0, symbol == "o", chord[0], self.voicing(chord, centre), beats, self.direction)
+            hit = Hit(i, at == 0, symbol == "o", chord[0], self.voicing(chord, centre, channel), beats, self.direction)
             for delay, n, share, length in PLAYERS[pattern.kind](hit):
                 self.note(channel, start + at + delay, n, velocity * share, length)
 
     def play_bass(self, style: str, bar: int, gain: float) -> None:
-        pattern = BASS_PATTERNS[style]
-        if self.meter == 3 and len(pattern) == 16:
-            pattern = pattern[:12]
+        pattern = in_bar(BASS_PATTERNS[style], self.signature)
         step = self.meter / len(pattern)
         for i, symbol in enumerate(pattern):
             if symbol in "._":
@@ -379,15 +454,13 @@ class Arranger:
                 n = self.bass_low + (following - self.bass_low) % 12 + self.rng.choice([-1, 1, 2])
             held = 1 + len(pattern[i + 1 :]) - len(pattern[i + 1 :].lstrip("_"))
             accent = 1.05 if at == 0 else 0.95
-            self.note(BASS_CHANNEL, bar * self.meter + at, n, 86 * gain * accent, held * step * 0.92)
+            self.note(BASS_CHANNEL, bar * self.meter + at, n, 86 * gain * accent, held * step * min(0.98, 0.86 * self.hold))
 
     def play_drums(self, style: str, bar: int, gain: float, until: float, only: tuple[int, ...] | None = None) -> None:
         for n, rhythm in DRUM_PATTERNS[style].items():
             if only and n not in only:
                 continue
-            if self.meter == 3 and len(rhythm) != 6:
-                rhythm = rhythm[:12]
-            for at, symbol in self.strokes(rhythm):
+            for at, symbol in self.strokes(in_bar(rhythm, self.signature)):
                 if at < until:
                     level = 0.6 if n in QUIET_DRUMS else 1
                     self.drum(bar * self.meter + at, n, 96 * gain * VELOCITY[symbol] * level)
@@ -411,23 +484,27 @@ class Arranger:
         """Bar k of the section: the motif's first phrase, in every fourth bar its second; strong notes fall on the chord."""
         rng = self.rng
         phrases = self.motifs.get(section, self.motifs["verse"])
-        beats, steps = phrases[(k % 4) == 3 if rng.random() < 0.8 else k % 2]
+        if k % 4 == 0:  # phrases of four bars that begin alike
+            self.melody = self.first_note.get(section, 4)
+        beats, steps = phrases[(k % 4) == 3]
         if section == "solo" and rng.random() < 0.5:
             beats = sorted({*beats, *[rng.choice([0.5, 1.5, 2.5, 2.75, 3.5]) % self.meter for _ in range(2)]})
         tonic = self.lead_low - (self.lead_low - self.key) % 12
         for i, at in enumerate(beats):
             root, quality = self.chord_at(bar, at)
-            self.melody += steps[i % 12] if rng.random() > 0.2 else rng.choice([-1, 1, 2, -2])
+            self.melody += steps[i % 12] if rng.random() > 0.08 else rng.choice([-1, 1])
             self.melody = max(0, min(13, self.melody))
             n = tonic + scale_note(SCALES[self.scale], self.melody)
-            if at == int(at) or len(beats) < 3:
+            if at % (1.5 if self.signature == "6/8" else 1) == 0 or len(beats) < 3:
                 n = min(
                     (x for x in range(n - 4, n + 5) if (x - root) % 12 in QUALITIES[quality]), key=lambda x: abs(x - n)
                 )
             following = beats[i + 1] if i + 1 < len(beats) else self.meter
             phrase_end = k % 4 == 3 and i + 1 == len(beats)
-            length = (following - at) * (1.0 if phrase_end else 0.95)
-            self.note(LEAD_CHANNEL, bar * self.meter + at, n, 88 * gain, length)
+            length = (following - at) * (1.0 if phrase_end else min(1.0, 0.85 * self.hold))
+            self.note(LEAD_CHANNEL, bar * self.meter + at, n, (98 if i == 0 else 92) * gain, length)
+            if self.doubles and section in ("chorus", "solo"):
+                self.note(LEAD_CHANNEL, bar * self.meter + at, n + 12, 78 * gain, length)
 
     def play_timpani(self, section: str, bar: int, k: int, bars: int, gain: float) -> None:
         if k % 2 == 0 and section in ("chorus", "bridge", "outro"):
@@ -443,7 +520,7 @@ class Arranger:
         rng, meter = self.rng, self.meter
         style = self.drums[0] if section in QUIET_SECTIONS else self.drums[1]
         last = k == bars - 1 and index < len(self.sections) - 1
-        fill = rng.choice([1, 1, 2]) if last and section != "break" and rng.random() < 0.8 else 0
+        fill = rng.choice([1, 1, 2]) if last and section != "break" and rng.random() < self.fills else 0
         if section == "intro":
             if self.intro_drums == "full" or (self.intro_drums == "hat" and k >= bars / 2):
                 self.play_drums(style, bar, gain, meter - fill, None if self.intro_drums == "full" else INTRO_DRUMS)
@@ -460,7 +537,7 @@ class Arranger:
             self.play_drums(style, bar, gain, meter - fill)
         if fill:
             self.play_fill(bar, gain, fill)
-        if k == 0 and section in ("chorus", "solo") and rng.random() < 0.85:
+        if k == 0 and section in ("chorus", "solo") and rng.random() < 0.7 + 0.6 * self.mood.energy:
             self.drum(bar * meter, CRASH, 96)
 
     def final_chord(self, bar: int, gain: float) -> None:
@@ -484,7 +561,7 @@ class Arranger:
         if self.has_layer and (section in ("chorus", "bridge") or (section == "break" and self.break_style == "pad")):
             self.used_layer = True
             changes = self.chords[2 * bar] != self.chords[2 * bar + 1]
-            style = "pad2" if changes or self.meter == 3 else "pad"
+            style = "six block" if self.signature == "6/8" else "pad2" if changes or self.meter == 3 else "pad"
             self.play_chords(LAYER_CHANNEL, style, bar, gain * 0.8, self.centre + (12 if self.centre < 60 else 5))
         if (
             self.bass_instrument
@@ -529,15 +606,17 @@ class Arranger:
         program = {
             i: INSTRUMENTS[name] for i, name in enumerate((*programs, self.lead_instrument or "piano", "timpani"))
         }
-        pan = {0: rng.randint(36, 60), 1: 64, 2: rng.randint(60, 96), 3: rng.randint(58, 84), 4: 70, 5: 64, 9: 64}
-        volume = {0: rng.randint(74, 92), 1: 104, 2: 66, 3: rng.randint(88, 102), 4: 96, 5: 56, 9: rng.randint(92, 106)}
+        pan = {0: rng.randint(36, 60), 1: 64, 2: rng.randint(60, 96), 3: rng.randint(58, 72), 4: 70, 5: 64, 9: 64}
+        drums = rng.randint(92, 104) + round(6 * self.mood.energy)
+        # The lead stands out; a piano or guitar alone under it may be as loud as itself.
+        volume = {0: rng.randint(70, 84), 1: 102, 2: 62, 3: rng.randint(104, 116), 4: 96, 5: 56, 9: drums}
         return {
             "seed": seed,
             "genre": self.genre_name,
-            "mood": self.mood,
+            "mood": self.mood_name,
             "inst": self.instruments(),
             "bpm": self.bpm,
-            "meter": self.meter,
+            "meter": self.signature,
             "key": KEYS[self.key],
             "keyi": self.key,
             "mode": self.mode,
@@ -549,7 +628,7 @@ class Arranger:
             "kit": self.genre.kit,
             "pan": pan,
             "vol": volume,
-            "rev": rng.randint(25, 70),
+            "rev": rng.randint(25, 45) + round(40 * (1 + self.mood.space) / 2 * rng.uniform(0.8, 1.2)),
         }
 
 
@@ -602,7 +681,22 @@ class Synth:
         total = int(seconds * SAMPLE_RATE)
         if total > position:
             blocks.append(synth.get_samples(total - position))
-        return level(np.concatenate(blocks).reshape(-1, 2)[:total].astype(np.float32) / 32768)
+        return level(even_out(np.concatenate(blocks).reshape(-1, 2)[:total].astype(np.float32) / 32768))
+
+
+EVEN_BLOCK, EVEN_SECONDS, EVEN_SHARE, EVEN_MOST = 4410, 1.5, 0.5, 2.0
+
+
+def even_out(audio: np.ndarray) -> np.ndarray:
+    """Halves, in dB, how far the level of 1.5 s departs from the song's, by at most 6 dB: quiet sections stay audible."""
+    blocks = audio[: len(audio) // EVEN_BLOCK * EVEN_BLOCK].reshape(-1, EVEN_BLOCK * 2)
+    if len(blocks) < 2:
+        return audio
+    window = np.hanning(int(EVEN_SECONDS * SAMPLE_RATE / EVEN_BLOCK) + 2)[1:-1]
+    power = np.convolve((blocks**2).mean(1), window, "same") / np.convolve(np.ones(len(blocks)), window, "same")
+    gain = np.clip((power.mean() / (power + 1e-9)) ** (EVEN_SHARE / 2), 1 / EVEN_MOST, EVEN_MOST)
+    at = (np.arange(len(blocks)) + 0.5) * EVEN_BLOCK
+    return audio * np.interp(np.arange(len(audio)), at, gain)[:, None].astype(np.float32)
 
 
 def level(audio: np.ndarray) -> np.ndarray:

@@ -36,7 +36,7 @@ from torch import Tensor, nn
 import checkpoint
 from captions import caption
 from codec import PATCH, to_patches
-from compose import Synth, compose
+from compose import Synth, bar_seconds, compose
 from data import collate, conditions_of, load_clips
 from features import FRAMES_PER_LATENT, HOP, LATENT_RATE, SAMPLE_RATE, log_mel
 from genres import GENRES, INSTRUMENTS, KEYS, QUALITIES, QUALITY_NAMES, SCALES
@@ -66,9 +66,9 @@ GATES: dict[str, tuple[str, float]] = {
 
 def excerpt(meta: dict) -> tuple[int, int]:
     """First bar and number of bars of the 12 s in the middle of a composition."""
-    bar_seconds = 60 / meta["bpm"] * meta["meter"]
-    bars = math.ceil(SECONDS / bar_seconds)
-    first = max(0, round((meta["dur"] - SECONDS) / 2 / bar_seconds))
+    bar = bar_seconds(meta)
+    bars = math.ceil(SECONDS / bar)
+    first = max(0, round((meta["dur"] - SECONDS) / 2 / bar))
     return min(first, len(meta["bar_sections"]) - bars), bars
 
 
@@ -88,7 +88,7 @@ def task_of(meta: dict) -> dict:
         "seed": meta["seed"],
         "bpm": meta["bpm"],
         "key": f"{meta['key']} {meta['mode']}",
-        "meter": f"{meta['meter']}/4",
+        "meter": meta["meter"],
         "chords": write_chords(asked_chords(meta)),
     }
 
@@ -202,7 +202,7 @@ def chord_share(chromagram: np.ndarray, meta: dict, transpose: int = 0) -> float
     codes = [code for bar in asked_chords(meta) for code in bar]
     on = total = 0.0
     for i in range(chromagram.shape[1]):
-        half_bar = int(i * CHROMA_HOP / SAMPLE_RATE * meta["bpm"] / 60 / meta["meter"] * 2)
+        half_bar = int(i * CHROMA_HOP / SAMPLE_RATE / bar_seconds(meta) * 2)
         if half_bar >= len(codes):
             break
         root, quality = (codes[half_bar] - 1) % 12, QUALITY_NAMES[(codes[half_bar] - 1) // 12]
@@ -253,7 +253,7 @@ def real_excerpts(metas: list[dict], soundfont: str) -> list[Tensor]:
     for meta in metas:
         events, full = compose(meta["seed"])
         audio = torch.from_numpy(synth.render(events, full).T.copy())
-        first = int(excerpt(meta)[0] * meta["meter"] * 60 / meta["bpm"] * SAMPLE_RATE)
+        first = int(excerpt(meta)[0] * bar_seconds(meta) * SAMPLE_RATE)
         length = int(SECONDS * LATENT_RATE) * FRAMES_PER_LATENT * HOP
         waves.append(audio[:, first : first + length])
     return [w[:, : w.shape[1] // (FRAMES_PER_LATENT * HOP) * FRAMES_PER_LATENT * HOP] for w in waves]
@@ -380,6 +380,10 @@ def transposed(meta: dict, key: int = 0, chords: int = 0) -> dict:
     }
 
 
+def other_meter(meta: dict) -> dict:
+    return {**meta, "meter": "4/4" if meta["meter"] != "4/4" else "3/4"}
+
+
 @torch.no_grad()
 def swap(args: argparse.Namespace) -> int:
     """Velocity loss on held-out clips with one condition changed, less the loss with all conditions right."""
@@ -416,7 +420,7 @@ def swap(args: argparse.Namespace) -> int:
             {**m, "bpm": m["bpm"] * 1.12},
             caption({**m, "bpm": round(m["bpm"] * 1.12)}),
         ),
-        "meter, 3 for 4": lambda m, o: ({**m, "meter": 7 - m["meter"]}, caption({**m, "meter": 7 - m["meter"]})),
+        "meter, 3 for 4 and 4 for 3": lambda m, o: (other_meter(m), caption(other_meter(m))),
         "key, 6 semitones": lambda m, o: (transposed(m, key=6), caption(transposed(m, key=6))),
         "chords, 6 semitones": lambda m, o: (transposed(m, chords=6), caption(m)),
         "key and chords, 6 semitones": lambda m, o: (transposed(m, 6, 6), caption(transposed(m, 6, 6))),

@@ -29,6 +29,106 @@ QUALITY_NAMES = tuple(QUALITIES)
 SECTIONS = ("none", "intro", "verse", "chorus", "break", "outro", "solo", "bridge")
 VELOCITY = {"X": 1.12, "x": 1.0, "o": 0.72}
 
+
+@dataclass(frozen=True)
+class Meter:
+    """A time signature. Music is written in quarter notes; `bpm` counts `beats`, which in 6/8 are dotted quarters."""
+
+    quarters: int  # a bar
+    beats: int  # a bar
+
+
+METERS = {"3/4": Meter(3, 3), "4/4": Meter(4, 4), "6/8": Meter(3, 2)}
+
+
+@dataclass(frozen=True)
+class Mood:
+    """What a mood word does to any genre; each axis from -1 to 1.
+
+    energy: tempo within the genre's range, force of the strokes, density of the melody, short notes, fills.
+    valence: register of melody and chords, and the mode where the genre has both.
+    space: reverberation, held notes, pads that join in.
+    """
+
+    energy: float
+    valence: float
+    space: float
+
+
+MOODS = {
+    "aggressive": Mood(1.0, -0.7, -0.8),
+    "ancient": Mood(-0.6, -0.7, 0.7),
+    "anthemic": Mood(0.7, 0.7, 0.9),
+    "bright": Mood(0.3, 1.0, -0.4),
+    "calm": Mood(-0.9, 0.1, 0.3),
+    "catchy": Mood(0.5, 0.4, -0.9),
+    "cheerful": Mood(0.7, 1.0, -0.7),
+    "chill": Mood(-0.7, 0.4, 0.7),
+    "cinematic": Mood(-0.3, -0.1, 1.0),
+    "cool": Mood(-0.4, -0.6, -0.8),
+    "dancing": Mood(0.5, 0.6, -1.0),
+    "dark": Mood(-0.1, -1.0, 0.5),
+    "dramatic": Mood(0.9, -0.9, 0.5),
+    "dreamy": Mood(-0.6, 0.7, 1.0),
+    "driving": Mood(0.9, -0.3, -0.7),
+    "elegant": Mood(-0.2, 0.7, -0.2),
+    "emotional": Mood(0.2, -0.2, 0.9),
+    "energetic": Mood(1.0, 0.4, -0.5),
+    "epic": Mood(1.0, 0.2, 1.0),
+    "ethereal": Mood(-1.0, 1.0, 1.0),
+    "euphoric": Mood(0.8, 1.0, 0.6),
+    "exotic": Mood(-0.2, -0.5, 0.8),
+    "fast": Mood(1.0, 0.3, -0.8),
+    "festive": Mood(0.8, 0.8, -0.2),
+    "funky": Mood(0.4, -0.3, -1.0),
+    "futuristic": Mood(0.1, 0.5, 0.9),
+    "gentle": Mood(-0.9, 0.5, 0.5),
+    "glamorous": Mood(0.2, 0.9, 0.7),
+    "graceful": Mood(-0.1, 0.8, 0.7),
+    "gritty": Mood(0.6, -0.8, -0.8),
+    "groovy": Mood(0.0, -0.1, -0.9),
+    "happy": Mood(0.6, 0.9, -0.6),
+    "heavy": Mood(0.4, -1.0, -0.3),
+    "heroic": Mood(0.7, 0.8, 0.6),
+    "honest": Mood(-0.5, -0.1, -0.8),
+    "hot": Mood(0.9, 0.2, -0.8),
+    "hypnotic": Mood(-0.5, -0.5, 0.3),
+    "intimate": Mood(-1.0, -0.3, -0.8),
+    "joyful": Mood(0.5, 1.0, -0.4),
+    "laid-back": Mood(-0.9, 0.2, -0.2),
+    "late-night": Mood(-0.6, -0.7, 0.9),
+    "lively": Mood(0.9, 0.7, -0.8),
+    "meditative": Mood(-1.0, -0.6, 1.0),
+    "melancholic": Mood(-0.6, -0.9, 0.4),
+    "mellow": Mood(-0.8, -0.3, 0.0),
+    "menacing": Mood(0.3, -1.0, 0.9),
+    "moody": Mood(-0.7, -0.7, 0.4),
+    "mystical": Mood(-0.5, 0.1, 1.0),
+    "nostalgic": Mood(-0.4, -0.4, 0.6),
+    "playful": Mood(0.5, 0.9, -1.0),
+    "powerful": Mood(0.9, -0.3, 0.7),
+    "raw": Mood(0.9, -0.2, -1.0),
+    "rebellious": Mood(1.0, 0.1, -1.0),
+    "relaxed": Mood(-0.8, 0.6, -0.1),
+    "retro": Mood(0.1, 0.6, -0.7),
+    "romantic": Mood(-0.6, 0.4, 0.8),
+    "rustic": Mood(0.2, 0.1, -1.0),
+    "sad": Mood(-0.8, -1.0, 0.3),
+    "sassy": Mood(0.8, 0.7, -0.9),
+    "sensual": Mood(-0.7, -0.8, 0.7),
+    "smoky": Mood(-0.5, -1.0, -0.3),
+    "smooth": Mood(-0.6, 0.3, 0.2),
+    "soulful": Mood(0.4, -0.1, 0.6),
+    "sunny": Mood(0.4, 1.0, -0.5),
+    "swinging": Mood(0.7, 0.3, -0.6),
+    "tender": Mood(-0.9, 0.7, 0.0),
+    "tribal": Mood(0.9, -0.8, -0.4),
+    "tropical": Mood(0.1, 0.9, 0.1),
+    "uplifting": Mood(0.6, 0.8, 0.8),
+    "warm": Mood(-0.4, -0.3, 0.1),
+}
+MOOD_DECIDES = 0.3  # |valence| from which a mood chooses the mode, and |energy| from which it chooses the tempo
+
 # Instrument -> General MIDI program.
 INSTRUMENTS = {
     "piano": 0,
@@ -95,7 +195,7 @@ INSTRUMENTS = {
 
 @dataclass(frozen=True)
 class ChordPattern:
-    kind: str  # how the chord is played: a key of `Arranger.CHORD_PLAYERS`
+    kind: str  # how the chord is played: a key of `compose.PLAYERS`
     rhythm: str
     beats: float  # length of a note
 
@@ -139,6 +239,23 @@ CHORD_PATTERNS = {
     "boogie": ChordPattern("boogie", "x.xx.xx.xx.x", 0.35),
     "tremolo": ChordPattern("block", "xoooxoooxoooxooo", 0.24),
     "ost8": ChordPattern("block", "XoooXooo", 0.4),
+    "six block": ChordPattern("block", "x..x..", 1.45),
+    "six push": ChordPattern("block", "x.ox.o", 0.45),
+    "six strum": ChordPattern("strum", "X.oX.o", 0.6),
+    "six arp": ChordPattern("arp", "xxxxxx", 0.9),
+    "six pick": ChordPattern("pick", "xxxxxx", 0.9),
+    "six power": ChordPattern("power", "X.oX.o", 0.45),
+}
+# How a chord pattern goes on in 6/8, by its kind.
+SIX_CHORDS = {
+    "block": ("six block", "six push"),
+    "arpblock": ("six push",),
+    "strum": ("six strum",),
+    "arp": ("six arp",),
+    "pick": ("six pick",),
+    "power": ("six power",),
+    "waltz": ("six push",),
+    "boogie": ("six push",),
 }
 
 BASS_PATTERNS = {
@@ -175,7 +292,12 @@ BASS_PATTERNS = {
     "shuf": "r_rr_r5_5r_r",
     "gal": "r.rrr.rrr.rrr.rr",
     "edm": "r_..r_..r_..r_r_",
+    "six half": "r__r__",
+    "six fifth": "r__5__",
+    "six run": "r_rr_5",
+    "six long": "r_____",
 }
+SIX_BASS = ("six half", "six fifth", "six run", "six long")
 
 # Notes of the General MIDI drum channel.
 (
@@ -279,6 +401,12 @@ DRUM_PATTERNS: dict[str, dict[int, str]] = {
         HAT: "x.x.x.x.x.x.x.x.",
         TAMBOURINE: "....o.......o...",
     },
+    "six slow": {KICK: "X....o", SNARE: "...X..", HAT: "xoxxox"},
+    "six rock": {KICK: "X.x..x", SNARE: "...X..", RIDE: "xxxxxx"},
+    "six soft": {KICK: "x.....", RIM: "...x..", HAT: "x.ox.o"},
+    "six jig": {KICK: "x..x..", TAMBOURINE: "oxooxo"},
+    "six clave": {COWBELL: "x.x.xx.x.x.x", LOW_CONGA: "...x..x..x.x", HIGH_CONGA: "x.....x.....", KICK: "x.....x....."},
+    "six chip": {KICK: "x..x..", SNARE2: "...x.x", HAT: "oooooo"},
 }
 
 Degree = int | tuple[int, int]
@@ -332,9 +460,9 @@ BLUES: tuple[Progression, ...] = (
     (1, 1, 1, 1, 4, 4, 1, 1, 5, 4, 1, 1),
 )
 
-# Beats of melody notes in a bar of four and of three.
+# Where melody notes fall in a bar, in quarters.
 MELODY_RHYTHMS = {
-    4: (
+    "4/4": (
         (0, 1, 1.5, 2, 3),
         (0, 0.5, 1, 2, 2.5),
         (0, 1.5, 2, 3.5),
@@ -347,7 +475,8 @@ MELODY_RHYTHMS = {
         (1, 1.5, 2, 3),
         (0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5),
     ),
-    3: ((0, 1, 2), (0, 2), (0, 1, 1.5, 2), (0, 1.5, 2), (0, 0.5, 1, 2)),
+    "3/4": ((0, 1, 2), (0, 2), (0, 1, 1.5, 2), (0, 1.5, 2), (0, 0.5, 1, 2)),
+    "6/8": ((0, 1, 1.5, 2.5), (0, 1.5), (0, 0.5, 1, 1.5, 2.5), (0, 1.5, 2, 2.5), (0, 0.5, 1, 1.5, 2, 2.5), (0, 1, 1.5)),
 }
 
 
@@ -365,7 +494,8 @@ class Genre:
     leads: tuple[str | None, ...]
     drums: tuple[str | None, ...]  # of DRUM_PATTERNS
     moods: tuple[str, ...]
-    meter: int = 4
+    meters: tuple[str, ...] = ("4/4",)  # repeated where it is more usual; the first is what a prompt gets that names none
+    six: tuple[str, ...] = ("six slow", "six soft")  # drums in 6/8
     sevenths: float = 0.0  # probability of seventh chords
     swing: float = 0.0  # of a quarter of a beat
     kit: int = 0  # General MIDI drum kit
@@ -389,6 +519,8 @@ GENRES = {
         sevenths=1.0,
         swing=0.3,
         layers=("warm pad", "strings"),
+        meters=("4/4", "4/4", "4/4", "3/4", "6/8"),
+        six=("six slow", "six soft"),
     ),
     "ambient": Genre(
         bpm=(56, 80),
@@ -404,6 +536,7 @@ GENRES = {
         sevenths=0.7,
         layers=("choir", "halo pad"),
         density=0.4,
+        meters=("4/4", "4/4", "3/4", "6/8"),
     ),
     "techno": Genre(
         bpm=(124, 140),
@@ -508,6 +641,8 @@ GENRES = {
         drums=("rock1", "rock2", "rock3"),
         moods=("energetic", "powerful", "anthemic", "rebellious"),
         layers=("rock organ", "overdriven guitar"),
+        meters=("4/4", "4/4", "4/4", "6/8"),
+        six=("six slow", "six rock"),
     ),
     "metal": Genre(
         bpm=(120, 180),
@@ -521,6 +656,8 @@ GENRES = {
         drums=("metal1", "metal2", "half"),
         moods=("aggressive", "heavy", "dark", "powerful"),
         layers=("overdriven guitar", "choir"),
+        meters=("4/4", "4/4", "4/4", "4/4", "6/8"),
+        six=("six rock",),
     ),
     "pop": Genre(
         bpm=(92, 128),
@@ -534,6 +671,7 @@ GENRES = {
         drums=("pop1", "rock1"),
         moods=("happy", "catchy", "bright", "uplifting"),
         layers=("strings", "warm pad"),
+        meters=("4/4", "4/4", "4/4", "6/8", "3/4"),
     ),
     "jazz swing": Genre(
         bpm=(110, 180),
@@ -549,6 +687,7 @@ GENRES = {
         sevenths=1.0,
         kit=40,
         layers=("brass",),
+        meters=("4/4", "4/4", "4/4", "3/4"),
     ),
     "jazz ballad": Genre(
         bpm=(58, 80),
@@ -565,6 +704,7 @@ GENRES = {
         kit=40,
         layers=("slow strings",),
         density=0.7,
+        meters=("4/4", "4/4", "3/4"),
     ),
     "blues": Genre(
         bpm=(78, 124),
@@ -579,6 +719,7 @@ GENRES = {
         moods=("gritty", "soulful", "laid-back", "raw"),
         sevenths=1.0,
         layers=("organ",),
+        meters=("4/4", "4/4", "4/4", "6/8"),
     ),
     "funk": Genre(
         bpm=(96, 118),
@@ -621,6 +762,7 @@ GENRES = {
         sevenths=1.0,
         swing=0.12,
         layers=("strings", "brass"),
+        meters=("4/4", "4/4", "6/8"),
     ),
     "reggae": Genre(
         bpm=(72, 92),
@@ -673,6 +815,7 @@ GENRES = {
         drums=("train", "rock1"),
         moods=("cheerful", "warm", "rustic", "honest"),
         layers=("fiddle", "organ"),
+        meters=("4/4", "4/4", "4/4", "3/4"),
     ),
     "acoustic folk": Genre(
         bpm=(84, 124),
@@ -685,6 +828,8 @@ GENRES = {
         leads=("harmonica", "flute", "violin", None),
         drums=("folk1", "folk2", None),
         moods=("warm", "gentle", "happy", "nostalgic"),
+        meters=("4/4", "4/4", "3/4", "6/8"),
+        six=("six soft", "six jig"),
     ),
     "celtic": Genre(
         bpm=(96, 130),
@@ -698,6 +843,8 @@ GENRES = {
         drums=("folk1", None),
         moods=("lively", "ancient", "mystical", "dancing"),
         density=1.6,
+        meters=("4/4", "6/8", "6/8", "3/4"),
+        six=("six jig",),
     ),
     "waltz": Genre(
         bpm=(84, 160),
@@ -710,7 +857,7 @@ GENRES = {
         leads=("violin", "flute", "clarinet", "piano"),
         drums=(None, "waltz1"),
         moods=("elegant", "romantic", "melancholic", "graceful"),
-        meter=3,
+        meters=("3/4",),
     ),
     "piano ballad": Genre(
         bpm=(60, 84),
@@ -725,6 +872,7 @@ GENRES = {
         moods=("emotional", "sad", "intimate", "tender"),
         layers=("slow strings",),
         density=0.7,
+        meters=("4/4", "4/4", "3/4", "6/8"),
     ),
     "orchestral": Genre(
         bpm=(72, 120),
@@ -738,6 +886,7 @@ GENRES = {
         drums=("timp",),
         moods=("epic", "cinematic", "heroic", "dramatic"),
         layers=("brass", "choir"),
+        meters=("4/4", "4/4", "3/4", "6/8"),
     ),
     "chiptune": Genre(
         bpm=(120, 168),
@@ -753,6 +902,8 @@ GENRES = {
         kit=25,
         layers=("square synth",),
         density=1.4,
+        meters=("4/4", "4/4", "4/4", "3/4", "6/8"),
+        six=("six chip",),
     ),
     "world percussion": Genre(
         bpm=(92, 120),
@@ -766,5 +917,7 @@ GENRES = {
         drums=("salsa2", "bossa2"),
         moods=("tribal", "exotic", "hypnotic", "warm"),
         layers=("choir",),
+        meters=("4/4", "4/4", "6/8"),
+        six=("six clave",),
     ),
 }

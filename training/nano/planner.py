@@ -8,7 +8,7 @@ reach the model the same way: `speaker_of` packs a plan in the 512 floats of the
 over the latents. src/lib/families/ace-step-v1/planner.ts is the same in TypeScript.
 
 Speaker layout (all zeros = nothing known):
-  [0] 1 = valid   [1] bpm   [2] beats a bar   [3] key: 0 unknown, 1 + pitch class   [4] mode: 0 unknown, 1 major, 2 minor
+  [0] 1 = valid   [1] quarters a minute   [2] quarters a bar   [3] key: 0 unknown, 1 + pitch class   [4] mode: 0 unknown, 1 major, 2 minor
   [5] 1 = chords and sections follow   [6] where the crop starts inside the song, seconds
   [16..263] chord code of half bar i: 0 none, 1 + root + 12 * quality   [264..511] section code of half bar i
 
@@ -28,9 +28,22 @@ from functools import cache
 import numpy as np
 
 from captions import FAST, GENRE_NAMES, INSTRUMENT_NAMES, MOOD_NAMES, SLOW, TEMPO_NAMES, split, tempo_name
-from compose import BODIES, OUTRO_BARS, chord_of, usable_progressions
+from compose import BODIES, OUTRO_BARS, chord_of, scales_of, tempi_in, tempo_range, usable_progressions
 from features import LATENT_RATE
-from genres import BLUES, GENRES, KEYS, MODES, QUALITIES, QUALITY_NAMES, SCALES, SECTIONS
+from genres import (
+    BLUES,
+    GENRES,
+    KEYS,
+    METERS,
+    MODES,
+    MOOD_DECIDES,
+    MOODS,
+    QUALITIES,
+    QUALITY_NAMES,
+    SCALES,
+    SECTIONS,
+    Mood,
+)
 from model import PHASES, SPEAKER
 from noise import uniforms
 
@@ -50,21 +63,16 @@ SUFFIXES = {
     "power": "5",
 }
 OTHER_SUFFIXES = {"maj": "maj", "min": "min", "min7": "min7"}
-METERS = {"3/4": 3, "4/4": 4}
 MIN_BPM, MAX_BPM = 30, 300
 EXCERPT_SECONDS = 24  # shorter songs are a verse and a chorus, without intro and ending
 RING_OUT_SECONDS = 1.5  # after the last bar, as the composer leaves it
 DEFAULT_GENRE = "pop"
-MOOD_MODES = {
-    "major": "happy joyful cheerful bright sunny uplifting festive merry fun euphoric",
-    "minor": "sad dark melancholic melancholy gloomy angry aggressive menacing moody sinister lonely sorrowful",
-}
 
 
 @dataclass(frozen=True)
 class Plan:
-    bpm: float
-    meter: int  # quarter-note beats a bar
+    bpm: float  # beats a minute; in 6/8 a beat is a dotted quarter
+    meter: str  # a key of METERS
     key: int | None  # pitch class, C = 0
     mode: str  # unknown, major or minor
     chords: tuple[int, ...]  # code per half bar; empty = no plan of chords and sections
@@ -91,10 +99,15 @@ def chord_code(root: int, quality: int) -> int:
     return 1 + root + 12 * quality
 
 
+def quarters_a_minute(plan: Plan) -> float:
+    meter = METERS[plan.meter]
+    return plan.bpm * meter.quarters / meter.beats
+
+
 def speaker_of(plan: Plan) -> np.ndarray:
     """(512,) float32; a plan longer than HALF_BARS is cut here and lives on in `frame_controls`."""
     speaker = np.zeros(SPEAKER, np.float32)
-    speaker[:3] = 1, plan.bpm, plan.meter
+    speaker[:3] = 1, quarters_a_minute(plan), METERS[plan.meter].quarters
     speaker[3] = 0 if plan.key is None else 1 + plan.key
     speaker[4] = ("unknown", "major", "minor").index(plan.mode)
     speaker[5] = bool(plan.chords)
@@ -109,12 +122,12 @@ def frame_controls(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """phase (T, 24) float32, chord (T,) and section (T,) int64 at the centre of each of T latents.
 
-    phase: sines, then cosines, of 2 pi times BEAT_MULTIPLES of the beat and BAR_MULTIPLES of the bar. After the last half
+    phase: sines, then cosines, of 2 pi times BEAT_MULTIPLES of the quarter and BAR_MULTIPLES of the bar. After the last half
     bar its chord and section go on.
     """
     seconds = (np.arange(latents, dtype=np.float64) + 0.5) / latent_rate + plan.start
-    beat = seconds * plan.bpm / 60
-    bar = beat / plan.meter
+    beat = seconds * quarters_a_minute(plan) / 60
+    bar = beat / METERS[plan.meter].quarters
     turns = np.stack([m * beat for m in BEAT_MULTIPLES] + [m * bar for m in BAR_MULTIPLES], 1)
     angle = 2 * math.pi * turns
     phase = np.concatenate([np.sin(angle), np.cos(angle)], 1).astype(np.float32)
@@ -146,10 +159,10 @@ def parse_key(text: str) -> tuple[int, str]:
     return parse_note(note), "minor" if mode in ("minor", "min", "m") else "major"
 
 
-def parse_meter(text: str) -> int:
+def parse_meter(text: str) -> str:
     if text.strip() not in METERS:
         raise ValueError(f'meter must be one of {", ".join(METERS)} (got "{text}")')
-    return METERS[text.strip()]
+    return text.strip()
 
 
 def parse_chord(text: str) -> int:
@@ -205,7 +218,8 @@ def quality_notes(code: int) -> tuple[int, ...]:
 # A number before "bpm"; a note before a mode; a meter. Taken out of the prompt, since the caption states the plan's.
 BPM_PATTERN = r"\b(\d{2,3})\s*bpm\b"
 KEY_PATTERN = r"\b(?:in\s+)?([a-g](?:#|b)?)\s*(major|minor)\b"
-METER_PATTERN = r"\b(3/4|4/4)\b"
+METER_PATTERN = r"\b(3/4|4/4|6/8)\b"
+METER_WORDS = {"waltz": "3/4", "jig": "6/8"}
 
 
 # ---- choosing
@@ -227,7 +241,7 @@ def tables() -> dict:
                 "names": [name, *GENRE_NAMES[name]],
                 "hints": hints,
                 "bpm": g.bpm,
-                "meter": g.meter,
+                "meters": g.meters,
                 "scales": g.scales,
                 "progressions": {mode: usable_progressions(g, mode) for mode in ("major", "minor")},
                 "sevenths": g.sevenths,
@@ -244,7 +258,11 @@ def tables() -> dict:
         "keys": KEYS,
         "suffixes": SUFFIXES,
         "otherSuffixes": OTHER_SUFFIXES,
-        "moodModes": {mode: words.split() for mode, words in MOOD_MODES.items()},
+        "meters": {name: vars(meter) for name, meter in METERS.items()},
+        "moods": [
+            {"names": [name, *MOOD_NAMES[name]], "energy": m.energy, "valence": m.valence} for name, m in MOODS.items()
+        ],
+        "moodDecides": MOOD_DECIDES,
         "tempo": {"slowBelow": SLOW, "fastFrom": FAST, "names": TEMPO_NAMES},
     }
 
@@ -256,7 +274,7 @@ def mentions(words: list[str], phrase: str) -> int:
     return sum(map(len, wanted)) if any(run == wanted for run in runs) else 0
 
 
-def choose_genre(words: list[str], meter: int | None) -> str:
+def choose_genre(words: list[str], meter: str | None) -> str:
     """The genre whose longest name the prompt mentions; without one, that with most of its moods and instruments.
 
     Only genres in the asked meter are in question: the model knows no others.
@@ -267,26 +285,34 @@ def choose_genre(words: list[str], meter: int | None) -> str:
         hinted = sum(weight for hint, weight in genre["hints"].items() if mentions(words, hint))
         return 100 * named + hinted + 0.5 * (genre["name"] == DEFAULT_GENRE)
 
-    candidates = [genre for genre in tables()["genres"] if meter in (None, genre["meter"])]
+    candidates = [genre for genre in tables()["genres"] if meter is None or meter in genre["meters"]]
     return max(candidates, key=score)["name"]
 
 
-def choose_bpm(words: list[str], low: int, high: int, draw: float) -> int:
-    """A tempo of the genre's range; its lower or upper third where the prompt says slow or fast."""
+def choose_mood(words: list[str]) -> Mood:
+    """The first mood whose name the prompt mentions, else the first of whose other names; a neutral one without."""
+    for others in (False, True):
+        for name, mood in MOODS.items():
+            if any(mentions(words, known) for known in (MOOD_NAMES[name] if others else (name,))):
+                return mood
+    return Mood(0, 0, 0)
+
+
+def choose_bpm(words: list[str], low: int, high: int, mood: Mood, draw: float) -> int:
+    """A tempo of the genre's range; its lower or upper third where the prompt says slow or fast, else the mood's half."""
     third = (high - low) // 3
     if any(mentions(words, name) for name in TEMPO_NAMES["slow"]):
         high = low + third
     elif any(mentions(words, name) for name in TEMPO_NAMES["fast"]):
         low = high - third
+    else:
+        low, high = tempo_range(low, high, mood.energy)
     return low + math.floor(draw * (high - low + 1))
 
 
-def choose_mode(words: list[str], scales: tuple[str, ...], draw: float) -> str:
+def choose_mode(scales: tuple[str, ...], mood: Mood, draw: float) -> str:
     """The mode of the prompt's mood where the genre has it, else one of the genre's."""
-    offered = [MODES[scale] for scale in scales]
-    for mode, moods in MOOD_MODES.items():
-        if mode in offered and any(word in words for word in moods.split()):
-            return mode
+    offered = [MODES[scale] for scale in scales_of(scales, mood.valence)]
     return offered[math.floor(draw * len(offered))]
 
 
@@ -331,12 +357,14 @@ def plan_song(
     )
 
     said = re.search(METER_PATTERN, lower)
-    asked = parse_meter(meter) if meter.strip() else METERS[said[1]] if said else 3 if "waltz" in words else None
+    hinted = next((METER_WORDS[word] for word in words if word in METER_WORDS), None)
+    asked = parse_meter(meter) if meter.strip() else said[1] if said else hinted
     name = choose_genre(words, asked)
-    genre = GENRES[name]
+    genre, mood = GENRES[name], choose_mood(words)
+    signature = asked or genre.meters[0]
 
     said = re.search(BPM_PATTERN, lower)
-    bpm = bpm or (float(said[1]) if said else choose_bpm(words, *genre.bpm, tempo))
+    bpm = bpm or (float(said[1]) if said else choose_bpm(words, *tempi_in(genre.bpm, signature), mood, tempo))
     if not MIN_BPM <= bpm <= MAX_BPM:
         raise ValueError(f"bpm must be {MIN_BPM} to {MAX_BPM} (got {bpm:g})")
 
@@ -349,7 +377,7 @@ def plan_song(
     elif loop:
         pitch, mode = key_of_chords(loop)
     else:
-        pitch, mode = math.floor(tonic * 12), choose_mode(words, genre.scales, mode_draw)
+        pitch, mode = math.floor(tonic * 12), choose_mode(genre.scales, mood, mode_draw)
 
     if loop:
         loops = [loop, loop]
@@ -366,12 +394,12 @@ def plan_song(
 
         def bar(degree: int | tuple[int, int]) -> tuple[int, int]:
             first, second = (degree, degree) if isinstance(degree, int) else degree
-            return code(first), code(first if genre.meter == 3 else second)
+            return code(first), code(first if signature == "3/4" else second)
 
         loops = [[bar(degree) for degree in progression] for progression in (verse, chorus)]
         tonic_bar = bar(1)
 
-    bar_seconds = genre.meter * 60 / bpm
+    bar_seconds = METERS[signature].beats * 60 / bpm
     excerpt = seconds < EXCERPT_SECONDS
     tail = 0 if excerpt else min(RING_OUT_SECONDS, bar_seconds)
     bars = max(1, math.ceil(seconds / bar_seconds) if excerpt else math.floor((seconds - tail) / bar_seconds))
@@ -388,7 +416,7 @@ def plan_song(
             codes += current[inside % len(current)]
     written = [write_chords(x) for x in loops]
     return Plan(
-        bpm, genre.meter, pitch, mode, tuple(codes), tuple(s for s in sections for _ in (0, 1)),
+        bpm, signature, pitch, mode, tuple(codes), tuple(s for s in sections for _ in (0, 1)),
         genre=name, loops=tuple(dict.fromkeys(written)),
     )  # fmt: skip
 
@@ -398,7 +426,7 @@ def describe_plan(plan: Plan) -> dict:
     return {
         "bpm": plan.bpm,
         "key": f"{KEYS[plan.key]} {plan.mode}",
-        "meter": f"{plan.meter}/4",
+        "meter": plan.meter,
         "chords": " | ".join(plan.loops),
     }
 
@@ -412,7 +440,7 @@ def nano_caption(prompt: str, plan: Plan) -> str:
         plan.genre,
         f"{plan.bpm:g} bpm",
         f"{KEYS[plan.key]} {plan.mode}",
-        f"{plan.meter}/4",
+        plan.meter,
         TEMPO_NAMES[tempo_name(plan.bpm)][0],
     ]
     rest = " ".join(split(rest))
@@ -431,6 +459,9 @@ GOLDEN_SONGS = (
     {"prompt": "", "seconds": 10, "seed": 0},
     {"prompt": "blues in 3/4", "seconds": 33, "seed": 2, "key": "F#m", "chords": "F#m7 | B7 - C#sus4, Ddim/E5"},
     {"prompt": "twelve bar blues", "seconds": 90, "seed": 123456, "key": "E"},
+    {"prompt": "gentle acoustic folk in 6/8, nylon guitar", "seconds": 60, "seed": 17},
+    {"prompt": "lively irish jig with fiddle", "seconds": 15, "seed": 4},
+    {"prompt": "dark piano ballad, lonely", "seconds": 30, "seed": 8},
 )
 
 

@@ -47,6 +47,7 @@ def load_codec(path: Path) -> tuple[codec.DcaeEncoder, codec.DcaeDecoder]:
     pair = codec.DcaeEncoder(), codec.DcaeDecoder()
     for module, prefix in zip(pair, ("dcae_encoder.", "dcae_decoder."), strict=True):
         module.load_state_dict({k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)})
+        module.requires_grad_(False).eval()
     return pair
 
 
@@ -56,6 +57,8 @@ def write_latents(data: Path) -> None:
     for split in ("train", "val", "test"):
         folder, latents, errors = data / split, [], []
         seeds = seeds_of(folder)
+        if not seeds:
+            continue
         for seed in seeds:
             mel = load_mel(folder, seed).unflatten(0, (2, -1))[None]
             z = encoder(mel)

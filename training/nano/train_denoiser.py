@@ -5,7 +5,9 @@
 
 Rectified flow on crops of 12, 24 and 34.5 s with equal numbers of latents a batch; Muon for the matrices of the layers,
 AdamW for the rest; an exponential moving average of the weights is what ships. The same command again resumes; SIGTERM
-saves and leaves. --minutes is the total over all runs and sets the learning-rate schedule.
+saves and leaves. The learning rate follows --steps where it is given, and then a resumed run ends in the same bits as one
+that was never stopped: each step draws from a generator seeded with its number. Otherwise it follows --minutes, the total
+over all runs.
 """
 
 import argparse
@@ -109,6 +111,14 @@ def velocity_loss(net: Nano, batch: Batch, sigma: Tensor, noise: Tensor, first: 
     return ((velocity.float() - (noise - batch.latents)) ** 2).mean((1, 2, 3))
 
 
+def begin_with(weights: dict[str, Tensor], fresh: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Older weights in the shapes of `fresh`; words that came later keep their fresh rows."""
+    begun = {name: weights[name].float() for name in fresh}
+    words = "text_encoder.embedding.weight"
+    begun[words] = torch.cat([begun[words], fresh[words][len(begun[words]) :].cpu()])
+    return begun
+
+
 def average_gradients(parameters: list[Tensor], world: int) -> None:
     for p in parameters:
         if p.grad is None:  # a path that this rank's batch did not take
@@ -145,13 +155,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, required=True)
+    length = parser.add_mutually_exclusive_group(required=True)
+    length.add_argument("--minutes", type=float)
+    length.add_argument("--steps", type=int)
+    parser.add_argument("--until", type=int, default=10**9, help="leave after this many steps; the schedule stays")
     parser.add_argument("--init", type=Path, help="checkpoint folder to begin with; the optimiser starts anew")
+    parser.add_argument("--rate", type=float, default=1.0, help="scales both learning rates: less than 1 after --init")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=16, help="crops of 12 s a batch; longer crops are fewer")
     parser.add_argument("--save-minutes", type=float, default=5)
-    parser.add_argument("--steps", type=int, default=10**9, help="leave after this many steps in all")
     parser.add_argument(
         "--float32", action="store_true", help="no bfloat16 autocast (bfloat16 is 1.7 times as fast on AVX-512 BF16)"
     )
@@ -179,8 +192,7 @@ def main() -> None:
         [p for n, p in named if not is_matrix(n, p)], lr=ADAM_RATE, betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY
     )
     if args.init and not args.out.exists():
-        weights = load_file(args.init / "model.safetensors")
-        net.load_state_dict({name: weights[name].float() for name in net.state_dict()})
+        net.load_state_dict(begin_with(load_file(args.init / "model.safetensors"), net.state_dict()))
     average = Nano(net.config).to(device)
     average.load_state_dict(net.state_dict())
     average.requires_grad_(False).eval()
@@ -193,9 +205,6 @@ def main() -> None:
         adam.load_state_dict(saved["adam"])
         muon.buffers = saved["muon"]
         step, used, history = saved["step"], saved["used"], saved["history"]
-    seed = step * world + rank  # another stream of crops after each resume and on each rank
-    rng = random.Random(seed)
-    torch.manual_seed(seed)
     validation = Validation(args.data / "val", device) if rank == 0 else None
 
     def save(losses: list[float]) -> None:
@@ -221,21 +230,24 @@ def main() -> None:
             flush=True,
         )
     begun, last_save, losses = time.time() - used, time.time(), []
-    while step < args.steps:
+    while step < args.until:
         used = time.time() - begun
-        leave = bool(stop) or used >= args.minutes * 60
+        leave = bool(stop) or (step >= args.steps if args.steps else used >= args.minutes * 60)
         if world > 1:  # one clock and one decision for all, else their learning rates and their last steps differ
             clock = torch.tensor([used, float(leave)], device=device)
             dist.all_reduce(clock, dist.ReduceOp.MAX)
             used, leave = clock[0].item(), clock[1].item() > 0
         if leave:
             break
-        progress = used / (args.minutes * 60)
-        factor = min(1, (step + 1) / WARM_UP)
+        progress = step / args.steps if args.steps else used / (args.minutes * 60)
+        factor = args.rate * min(1, (step + 1) / WARM_UP)
         if progress > DECAY_FROM:
             factor *= max(LAST_RATE, (1 - progress) / (1 - DECAY_FROM))
         adam.param_groups[0]["lr"] = ADAM_RATE * factor
 
+        seed = step * world + rank  # another stream of crops in each step and on each rank
+        rng = random.Random(seed)
+        torch.manual_seed(seed)
         length = rng.choices([n for n, _ in LENGTHS], [p for _, p in LENGTHS])[0]
         count = max(1, round(args.batch * LENGTHS[0][0] / length))
         batch = training_batch(clips, count, length, rng).to(device)

@@ -12,7 +12,7 @@ import torch
 import evaluate
 import planner
 from captions import WORD_IDS, caption, encode, split
-from compose import compose
+from compose import bar_seconds, compose
 from features import LATENT_RATE, SAMPLE_RATE
 from genres import GENRES
 
@@ -26,7 +26,7 @@ def test_compositions_repeat_and_fill_their_plan() -> None:
         assert (events, meta) == compose(seed)
         bars = len(meta["bar_sections"])
         assert len(meta["chords"]) == 2 * bars == 2 * sum(n for _, _, n in meta["sections"])
-        assert 0 < meta["dur"] - bars * meta["meter"] * 60 / meta["bpm"] <= 1.5 + 1e-3
+        assert 0 < meta["dur"] - bars * bar_seconds(meta) <= 1.5 + 1e-3
         assert all(0 <= e[0] < meta["dur"] and 0 < e[2] < 128 and 0 < e[3] < 128 for e in events)
         assert "drums" not in meta["inst"] or any(e[1] == 9 for e in events)
 
@@ -95,7 +95,7 @@ def test_a_composition_and_its_written_plan_give_the_same_frames() -> None:
     ("fields", "message"),
     [
         ({"key": "H minor"}, "key must be a note"),
-        ({"meter": "5/4"}, "meter must be one of 3/4, 4/4"),
+        ({"meter": "5/4"}, "meter must be one of 3/4, 4/4, 6/8"),
         ({"chords": "Am Xyz"}, '"Xyz" is no chord'),
         ({"chords": "A/B/C"}, "at most two chords"),
         ({"bpm": 900}, "bpm must be 30 to 300"),
@@ -129,7 +129,7 @@ def test_key_and_chords_are_heard() -> None:
     n = 12 * SAMPLE_RATE
     seconds = torch.arange(n) / SAMPLE_RATE
     wave = torch.zeros(n)
-    half_bar = meta["meter"] * 30 / meta["bpm"]
+    half_bar = bar_seconds(meta) / 2
     for i, code in enumerate(code for bar in evaluate.asked_chords(meta) for code in bar):
         inside = (seconds >= i * half_bar) & (seconds < (i + 1) * half_bar)
         quality = evaluate.QUALITIES[evaluate.QUALITY_NAMES[(code - 1) // 12]]

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import {
+  barSecondsOf,
   describePlan,
   extendPlan,
   firstBarOf,
@@ -68,7 +69,7 @@ describe('planner', () => {
   it('plans a half bar for every moment of the song, however long', () => {
     for (const seconds of [1, 10, 60, 240]) {
       const plan = planSong({ ...song, seconds });
-      const halfBarSeconds = (60 / plan.bpm) * (plan.meter / 2);
+      const halfBarSeconds = barSecondsOf(plan) / 2;
       expect(plan.sections).toHaveLength(plan.chords.length);
       expect(Math.abs(plan.chords.length * halfBarSeconds - seconds)).toBeLessThan(2 * halfBarSeconds + 1.5);
     }
@@ -96,7 +97,7 @@ describe('planner', () => {
     for (const seconds of [9.5, 30]) {
       const own = planSong({ ...song, seconds });
       const longer = extendPlan(own, before, seconds, after);
-      const bar = (own.meter * 60) / own.bpm;
+      const bar = barSecondsOf(own);
       // Every moment of the song has its own chord, section and place in the bar.
       const at = (plan: SongPlan, time: number) => {
         const frames = frameControls(plan, 1, LATENT_RATE, time * LATENT_RATE);
@@ -149,7 +150,7 @@ describe('planner', () => {
 
   it.each([
     [{ key: 'H minor' }, /key must be a note and a mode.*got "H minor"/],
-    [{ meter: '5/4' }, /meter must be one of 3\/4, 4\/4 \(got "5\/4"\)/],
+    [{ meter: '5/4' }, /meter must be one of 3\/4, 4\/4, 6\/8 \(got "5\/4"\)/],
     [{ chords: 'Am Xyz' }, /"Xyz" is no chord/],
     [{ chords: 'A/B/C' }, /at most two chords \(got "A\/B\/C"\)/],
     [{ bpm: 900 }, /bpm must be 30 to 300 \(got 900\)/],

@@ -23,9 +23,10 @@ export interface SongFields {
 
 export interface SongPlan {
   readonly genre: string;
+  /** Beats a minute; in 6/8 a beat is a dotted quarter. */
   readonly bpm: number;
-  /** Quarter-note beats a bar. */
-  readonly meter: number;
+  /** "3/4", "4/4" or "6/8". */
+  readonly meter: string;
   /** Pitch class, C = 0. */
   readonly key: number;
   readonly mode: Mode;
@@ -56,13 +57,21 @@ interface Genre {
   /** Moods and instruments with their weights. */
   readonly hints: Readonly<Record<string, number>>;
   readonly bpm: readonly [number, number];
-  readonly meter: number;
+  /** The usual one first. */
+  readonly meters: readonly string[];
   readonly scales: readonly string[];
   readonly progressions: Readonly<Record<Mode, readonly (readonly Degree[])[]>>;
   /** Probability of seventh chords. */
   readonly sevenths: number;
   /** Every chord is a dominant seventh, as in a blues. */
   readonly dominant: boolean;
+}
+
+interface Mood {
+  readonly names: readonly string[];
+  /** From -1 to 1. */
+  readonly energy: number;
+  readonly valence: number;
 }
 
 interface Tables {
@@ -78,7 +87,11 @@ interface Tables {
   readonly keys: readonly string[];
   readonly suffixes: Readonly<Record<string, string>>;
   readonly otherSuffixes: Readonly<Record<string, string>>;
-  readonly moodModes: Readonly<Record<Mode, readonly string[]>>;
+  /** A bar in quarter notes, in which music is written, and in beats, which bpm counts. */
+  readonly meters: Readonly<Record<string, { readonly quarters: number; readonly beats: number }>>;
+  readonly moods: readonly Mood[];
+  /** |valence| from which a mood chooses the mode, and |energy| from which it chooses the tempo. */
+  readonly moodDecides: number;
   readonly tempo: {
     readonly slowBelow: number;
     readonly fastFrom: number;
@@ -89,7 +102,6 @@ interface Tables {
 const TABLES = json as unknown as Tables; // JSON widens its tuples and keys; the golden test reads every field
 const QUALITY_NAMES = Object.keys(TABLES.qualities);
 
-const METERS: Readonly<Record<string, number>> = { '3/4': 3, '4/4': 4 };
 const MIN_BPM = 30;
 const MAX_BPM = 300;
 /** Shorter songs are a verse and a chorus, without intro and ending. */
@@ -98,6 +110,7 @@ const EXCERPT_SECONDS = 24;
 const RING_OUT_SECONDS = 1.5;
 const OUTRO_BARS = 2;
 const DEFAULT_GENRE = 'pop';
+const NEUTRAL: Mood = { names: [], energy: 0, valence: 0 };
 
 const SPEAKER = 512;
 const HALF_BARS = 248;
@@ -109,7 +122,8 @@ const BAR_MULTIPLES = [4, 2, 1, 0.5, 0.25, 0.125];
 // Taken out of the prompt for the caption, which states the plan's own.
 const BPM_PATTERN = /\b(\d{2,3})\s*bpm\b/;
 const KEY_PATTERN = /\b(?:in\s+)?([a-g](?:#|b)?)\s*(major|minor)\b/;
-const METER_PATTERN = /\b(3\/4|4\/4)\b/;
+const METER_PATTERN = /\b(3\/4|4\/4|6\/8)\b/;
+const METER_WORDS: Readonly<Record<string, string>> = { waltz: '3/4', jig: '6/8' };
 
 /**
  * The plan of a song. Fields win over what the prompt says, and that over what the seed draws. Every draw has its own
@@ -132,15 +146,18 @@ export function planSong(fields: SongFields): SongPlan {
     harmonic: draw(),
   };
 
-  const saidMeter = METERS[METER_PATTERN.exec(lower)?.[1] ?? ''];
+  const hinted = words.map((word) => METER_WORDS[word]).find((meter) => meter !== undefined);
   const asked = fields.meter?.trim()
     ? parseMeter(fields.meter)
-    : (saidMeter ?? (words.includes('waltz') ? METERS['3/4']! : null));
+    : (METER_PATTERN.exec(lower)?.[1] ?? hinted ?? null);
   const genre = chooseGenre(words, asked);
-  const { meter } = genre;
+  const mood = chooseMood(words);
+  const meter = asked ?? genre.meters[0]!;
 
   const saidBpm = BPM_PATTERN.exec(lower)?.[1];
-  const bpm = fields.bpm || (saidBpm ? Number(saidBpm) : chooseBpm(words, genre.bpm, drawn.tempo));
+  const bpm =
+    fields.bpm ||
+    (saidBpm ? Number(saidBpm) : chooseBpm(words, tempiIn(genre.bpm, meter), mood, drawn.tempo));
   if (!(bpm >= MIN_BPM && bpm <= MAX_BPM)) {
     throw new EngineError('bad-task', `bpm must be ${MIN_BPM} to ${MAX_BPM} (got ${bpm})`);
   }
@@ -153,7 +170,7 @@ export function planSong(fields: SongFields): SongPlan {
       ? [parseNote(saidKey[1]!), saidKey[2] as Mode] // the pattern's two groups
       : given
         ? keyOfChords(given)
-        : [Math.floor(drawn.tonic * 12), chooseMode(words, genre.scales, drawn.mode)];
+        : [Math.floor(drawn.tonic * 12), chooseMode(genre.scales, mood, drawn.mode)];
 
   const scales = genre.scales.filter((scale) => TABLES.modes[scale] === mode);
   const scale = pick(scales.length ? scales : [mode], drawn.scale);
@@ -161,13 +178,13 @@ export function planSong(fields: SongFields): SongPlan {
     chordOf(degree, key, scale, genre, drawn.sevenths < genre.sevenths, drawn.harmonic < 0.6);
   const bar = (degree: Degree): Bar => {
     const [first, second] = typeof degree === 'number' ? [degree, degree] : degree;
-    return [code(first), code(meter === 3 ? first : second)];
+    return [code(first), code(meter === '3/4' ? first : second)];
   };
   const progressions = genre.progressions[mode];
   const verse = given ?? pick(progressions, drawn.verse).map(bar);
   const chorus = given ?? (drawn.same < 0.4 ? verse : pick(progressions, drawn.chorus).map(bar));
 
-  const barSeconds = (meter * 60) / bpm;
+  const barSeconds = (TABLES.meters[meter]!.beats * 60) / bpm;
   const excerpt = seconds < EXCERPT_SECONDS;
   const tail = excerpt ? 0 : Math.min(RING_OUT_SECONDS, barSeconds);
   const bars = Math.max(
@@ -187,17 +204,23 @@ export function planSong(fields: SongFields): SongPlan {
   return { genre: genre.name, bpm, meter, key, mode, loops, chords, sections };
 }
 
+/** How long a bar is, and how many quarter notes a minute has. */
+export const barSecondsOf = ({ bpm, meter }: SongPlan): number => (TABLES.meters[meter]!.beats * 60) / bpm;
+const quartersAMinute = (plan: SongPlan): number =>
+  (plan.bpm * TABLES.meters[plan.meter]!.quarters) / TABLES.meters[plan.meter]!.beats;
+
 /** The 512 floats of the speaker slot: layout in training/nano/planner.py. What is longer than 248 half bars is cut. */
 export function speakerOf(plan: SongPlan): Float32Array {
   const speaker = new Float32Array(SPEAKER);
-  speaker.set([1, plan.bpm, plan.meter, 1 + plan.key, plan.mode === 'major' ? 1 : 2, 1]);
+  const { quarters } = TABLES.meters[plan.meter]!;
+  speaker.set([1, quartersAMinute(plan), quarters, 1 + plan.key, plan.mode === 'major' ? 1 : 2, 1]);
   speaker.set(plan.chords.slice(0, HALF_BARS), FIRST_CHORD);
   speaker.set(plan.sections.slice(0, HALF_BARS), FIRST_SECTION);
   return speaker;
 }
 
 /**
- * Beat phase, chord and section at the centre of each of `latents` latents. Phase: 2π times BEAT_MULTIPLES of the beat
+ * Beat phase, chord and section at the centre of each of `latents` latents. Phase: 2π times BEAT_MULTIPLES of the quarter
  * and BAR_MULTIPLES of the bar. After the last half bar its chord and section go on.
  *
  * @param first latents of the song before the first of these; need not be whole
@@ -207,9 +230,11 @@ export function frameControls(plan: SongPlan, latents: number, latentRate: numbe
   const phase = new Float32Array(latents * 2 * half);
   const chord = new BigInt64Array(latents);
   const section = new BigInt64Array(latents);
+  const tempo = quartersAMinute(plan);
+  const { quarters } = TABLES.meters[plan.meter]!;
   for (let i = 0; i < latents; i++) {
-    const beat = (((first + i + 0.5) / latentRate + (plan.lead ?? 0)) * plan.bpm) / 60;
-    const bar = beat / plan.meter;
+    const beat = (((first + i + 0.5) / latentRate + (plan.lead ?? 0)) * tempo) / 60;
+    const bar = beat / quarters;
     const turns = [...BEAT_MULTIPLES.map((m) => m * beat), ...BAR_MULTIPLES.map((m) => m * bar)];
     turns.forEach((turn, k) => {
       phase[i * 2 * half + k] = Math.sin(2 * Math.PI * turn);
@@ -227,7 +252,7 @@ export function describePlan(plan: SongPlan): { bpm: number; key: string; meter:
   return {
     bpm: plan.bpm,
     key: `${TABLES.keys[plan.key]} ${plan.mode}`,
-    meter: `${plan.meter}/4`,
+    meter: plan.meter,
     chords: plan.loops.join(' | '),
   };
 }
@@ -237,7 +262,7 @@ export function formOf(
   plan: SongPlan,
   seconds: number,
 ): readonly { readonly name: string; readonly start: number; readonly end: number }[] {
-  const halfBar = (plan.meter * 30) / plan.bpm;
+  const halfBar = barSecondsOf(plan) / 2;
   const { lead = 0 } = plan;
   const starts = plan.sections.flatMap((section, i) => {
     const start = Math.max(0, i * halfBar - lead);
@@ -251,8 +276,8 @@ export function formOf(
 }
 
 /** Seconds at which the first whole bar of the song begins. */
-export const firstBarOf = ({ lead = 0, meter, bpm }: SongPlan): number =>
-  lead > 0 ? (meter * 60) / bpm - lead : 0;
+export const firstBarOf = (plan: SongPlan): number =>
+  plan.lead !== undefined && plan.lead > 0 ? barSecondsOf(plan) - plan.lead : 0;
 
 /**
  * The plan of a song with music put before and after it: its own chords and sections stay where they are, bar lines
@@ -262,7 +287,7 @@ export const firstBarOf = ({ lead = 0, meter, bpm }: SongPlan): number =>
  * @param known seconds of the song as it was
  */
 export function extendPlan(plan: SongPlan, before: number, known: number, after: number): SongPlan {
-  const bar = (plan.meter * 60) / plan.bpm;
+  const bar = barSecondsOf(plan);
   const own = barsOf(plan);
   const lead = plan.lead ?? 0;
   const fronts = before > 0 ? Math.max(0, Math.ceil((before - lead) / bar - 1e-6)) : 0;
@@ -322,7 +347,8 @@ export function parsePlan(json: unknown): SongPlan | null {
     plan !== null &&
     typeof plan.genre === 'string' &&
     number(plan.bpm, MIN_BPM, MAX_BPM) &&
-    Object.values(METERS).includes(plan.meter as number) &&
+    typeof plan.meter === 'string' &&
+    plan.meter in TABLES.meters &&
     whole([plan.key], 12) &&
     (plan.mode === 'major' || plan.mode === 'minor') &&
     Array.isArray(plan.loops) &&
@@ -343,13 +369,7 @@ export function nanoCaption(prompt: string, plan: SongPlan): string {
   const rest = splitWords(
     patterns.reduce((text, pattern) => text.replace(new RegExp(pattern, 'g'), ''), prompt.toLowerCase()),
   );
-  const facts = [
-    plan.genre,
-    `${plan.bpm} bpm`,
-    `${TABLES.keys[plan.key]} ${plan.mode}`,
-    `${plan.meter}/4`,
-    tempo,
-  ];
+  const facts = [plan.genre, `${plan.bpm} bpm`, `${TABLES.keys[plan.key]} ${plan.mode}`, plan.meter, tempo];
   return [...facts, ...(rest.length ? [rest.join(' ')] : [])].join(', ');
 }
 
@@ -359,7 +379,7 @@ export function factsOf(
   fields: { readonly bpm: number | null; readonly key: string; readonly meter: string },
 ): {
   readonly bpm: number | null;
-  readonly meter: number | null;
+  readonly meter: string | null;
   readonly key: readonly [number, Mode] | null;
 } {
   const lower = prompt.toLowerCase();
@@ -368,7 +388,7 @@ export function factsOf(
   const meter = METER_PATTERN.exec(lower)?.[1];
   return {
     bpm: fields.bpm ?? (bpm === undefined ? null : Number(bpm)),
-    meter: fields.meter.trim() ? parseMeter(fields.meter) : (METERS[meter ?? ''] ?? null),
+    meter: fields.meter.trim() ? parseMeter(fields.meter) : (meter ?? null),
     key: fields.key.trim()
       ? parseKey(fields.key)
       : key
@@ -410,13 +430,11 @@ function phrases(after: string, bars: number): string[] {
 
 // ---- reading and writing music
 
-function parseMeter(text: string): number {
-  const meter = METERS[text.trim()];
-  if (meter === undefined) {
-    throw new EngineError(
-      'bad-task',
-      `meter must be one of ${Object.keys(METERS).join(', ')} (got "${text}")`,
-    );
+function parseMeter(text: string): string {
+  const meter = text.trim();
+  if (!(meter in TABLES.meters)) {
+    const known = Object.keys(TABLES.meters).join(', ');
+    throw new EngineError('bad-task', `meter must be one of ${known} (got "${text}")`);
   }
   return meter;
 }
@@ -533,35 +551,57 @@ function mentions(words: readonly string[], phrase: string): number {
  * The genre whose longest name the prompt mentions; without one, that with most of its moods and instruments. Only genres
  * in the asked meter are in question: the model knows no others.
  */
-function chooseGenre(words: readonly string[], meter: number | null): Genre {
+function chooseGenre(words: readonly string[], meter: string | null): Genre {
   const score = (genre: Genre): number => {
     const named = Math.max(...genre.names.map((name) => mentions(words, name)));
     const hints = Object.entries(genre.hints).filter(([hint]) => mentions(words, hint) > 0);
     const hinted = hints.reduce((sum, [, weight]) => sum + weight, 0);
     return 100 * named + hinted + (genre.name === DEFAULT_GENRE ? 0.5 : 0);
   };
-  const candidates = TABLES.genres.filter((genre) => meter === null || genre.meter === meter);
+  const candidates = TABLES.genres.filter((genre) => meter === null || genre.meters.includes(meter));
   return candidates.reduce((best, genre) => (score(genre) > score(best) ? genre : best));
 }
 
-/** A tempo of the genre's range; its lower or upper third where the prompt says slow or fast. */
-function chooseBpm(words: readonly string[], range: readonly [number, number], draw: number): number {
-  let [low, high] = range;
+/** The first mood whose name the prompt mentions, else the first of whose other names; a neutral one without. */
+function chooseMood(words: readonly string[]): Mood {
+  const mentioned = (names: readonly string[]): boolean => names.some((name) => mentions(words, name) > 0);
+  return (
+    TABLES.moods.find(({ names }) => mentioned(names.slice(0, 1))) ??
+    TABLES.moods.find(({ names }) => mentioned(names.slice(1))) ??
+    NEUTRAL
+  );
+}
+
+/** A genre's tempi in a meter: in 6/8 two thirds of the quarters, but from 44 to 132. */
+function tempiIn([low, high]: readonly [number, number], meter: string): readonly [number, number] {
+  if (meter !== '6/8') return [low, high];
+  return [Math.max(44, Math.floor((low * 2) / 3)), Math.max(50, Math.min(132, Math.floor((high * 2) / 3)))];
+}
+
+/** A tempo of the range; its lower or upper third where the prompt says slow or fast, else the mood's half. */
+function chooseBpm(
+  words: readonly string[],
+  [least, most]: readonly [number, number],
+  mood: Mood,
+  draw: number,
+): number {
+  let [low, high] = [least, most];
   const third = Math.floor((high - low) / 3);
+  const middle = Math.floor((low + high) / 2);
   const says = (tempo: 'slow' | 'fast'): boolean =>
     TABLES.tempo.names[tempo].some((name) => mentions(words, name) > 0);
   if (says('slow')) high = low + third;
   else if (says('fast')) low = high - third;
+  else if (mood.energy <= -TABLES.moodDecides) high = middle;
+  else if (mood.energy >= TABLES.moodDecides) low = middle;
   return low + Math.floor(draw * (high - low + 1));
 }
 
 /** The mode of the prompt's mood where the genre has it, else one of the genre's. */
-function chooseMode(words: readonly string[], scales: readonly string[], draw: number): Mode {
+function chooseMode(scales: readonly string[], mood: Mood, draw: number): Mode {
   const offered = scales.map((scale) => TABLES.modes[scale]!);
-  const felt = (['major', 'minor'] as const).find(
-    (mode) => offered.includes(mode) && TABLES.moodModes[mode].some((mood) => words.includes(mood)),
-  );
-  return felt ?? pick(offered, draw);
+  const felt = offered.filter((mode) => mode === (mood.valence > 0 ? 'major' : 'minor'));
+  return pick(felt.length && Math.abs(mood.valence) >= TABLES.moodDecides ? felt : offered, draw);
 }
 
 /** Section name a bar. An excerpt is half verse, half chorus; a song has the composer's form. */
