@@ -1,6 +1,7 @@
 """Write the checkpoint that export-scripts turn into ONNX graphs.
 
-    python checkpoint.py --data DATA --denoiser denoiser.pt --vocoder vocoder.pt --out checkpoint
+    python checkpoint.py --denoiser denoiser.pt --codec DATA/codec.safetensors --vocoder vocoder.pt --out checkpoint
+    python checkpoint.py --base OLDER --denoiser denoiser.pt --out checkpoint        the rest as in an older checkpoint
 
 checkpoint/config.json: sizes (the fields of `model.Config`, and "vocoder"), rates and sampling defaults.
 checkpoint/model.safetensors: the averaged weights of all graphs in float16, keys GRAPH.PARAMETER of the modules in
@@ -9,7 +10,7 @@ checkpoint/model.safetensors: the averaged weights of all graphs in float16, key
 
 import argparse
 import json
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import torch
@@ -21,7 +22,6 @@ import codec
 import features
 import model
 import vocoder
-from prepare import CODEC_FILE
 
 # Guidance in all steps: in the middle half alone it costs three quarters and gives less harmony (key .45 against .525).
 # The schedule's shift is in effect once: its second use moves the end points only.
@@ -93,16 +93,30 @@ def write(out: Path, config: dict, weights: dict[str, Tensor]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--denoiser", type=Path, required=True)
-    parser.add_argument("--vocoder", type=Path, help="untrained weights where it is left out")
+    parser.add_argument("--denoiser", type=Path, help="of train_denoiser.py")
+    parser.add_argument("--codec", type=Path, help="codec.safetensors of a data folder")
+    parser.add_argument("--vocoder", type=Path, help="of train_vocoder.py")
+    parser.add_argument("--base", type=Path, help="checkpoint folder that gives what is left out here")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "checkpoint")
     args = parser.parse_args()
-    denoiser = torch.load(args.denoiser, map_location="cpu")
-    voice = torch.load(args.vocoder, map_location="cpu")["average"] if args.vocoder else vocoder.Vocoder().state_dict()
-    weights = {**denoiser["average"], **load_file(args.data / CODEC_FILE)}
-    weights |= {f"vocoder.{name}": w for name, w in voice.items()}
-    write(args.out, denoiser["config"], weights)
+    if args.base:
+        config, modules = load(args.base)
+        stored = asdict(config)
+        weights = {f"{name}.{key}": w for name, module in modules.items() for key, w in module.state_dict().items()}
+    else:
+        if not (args.denoiser and args.codec):
+            parser.error("--denoiser and --codec are needed where there is no --base")
+        stored, weights = {}, {f"vocoder.{name}": w for name, w in vocoder.Vocoder().state_dict().items()}
+    if args.codec:
+        weights |= load_file(args.codec)
+    if args.vocoder:
+        trained = torch.load(args.vocoder, map_location="cpu")["average"]
+        weights |= {f"vocoder.{name}": w for name, w in trained.items()}
+    if args.denoiser:
+        trained = torch.load(args.denoiser, map_location="cpu")
+        weights |= trained["average"]
+        stored = trained["config"]
+    write(args.out, stored, weights)
 
 
 if __name__ == "__main__":

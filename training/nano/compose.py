@@ -256,13 +256,14 @@ class Arranger:
     The order of the random draws is part of the data set: changing it changes every clip.
     """
 
-    def __init__(self, seed: int, seconds: float | None, genre: str | None) -> None:
+    def __init__(self, seed: int, seconds: float | None, genre: str | None, mood_name: str | None) -> None:
         rng = self.rng = random.Random(seed)
         drawn = rng.choice(list(GENRES))
         self.genre_name = genre or drawn
         g = self.genre = GENRES[self.genre_name]
         seconds = seconds or rng.uniform(28, 44)
-        self.mood_name = rng.choice(g.moods) if rng.random() < OWN_MOOD else rng.choice(FREE_MOODS)
+        drawn = rng.choice(g.moods) if rng.random() < OWN_MOOD else rng.choice(FREE_MOODS)
+        self.mood_name = mood_name or drawn
         mood = self.mood = MOODS[self.mood_name]
         self.signature = rng.choice(g.meters)
         self.meter = METERS[self.signature].quarters
@@ -454,7 +455,9 @@ class Arranger:
                 n = self.bass_low + (following - self.bass_low) % 12 + self.rng.choice([-1, 1, 2])
             held = 1 + len(pattern[i + 1 :]) - len(pattern[i + 1 :].lstrip("_"))
             accent = 1.05 if at == 0 else 0.95
-            self.note(BASS_CHANNEL, bar * self.meter + at, n, 86 * gain * accent, held * step * min(0.98, 0.86 * self.hold))
+            self.note(
+                BASS_CHANNEL, bar * self.meter + at, n, 86 * gain * accent, held * step * min(0.98, 0.86 * self.hold)
+            )
 
     def play_drums(self, style: str, bar: int, gain: float, until: float, only: tuple[int, ...] | None = None) -> None:
         for n, rhythm in DRUM_PATTERNS[style].items():
@@ -632,9 +635,11 @@ class Arranger:
         }
 
 
-def compose(seed: int, seconds: float | None = None, genre: str | None = None) -> tuple[list[Event], dict]:
-    """A song of 28 to 44 s, or about `seconds`, in a drawn genre or the given one."""
-    arranger = Arranger(seed, seconds, genre)
+def compose(
+    seed: int, seconds: float | None = None, genre: str | None = None, mood: str | None = None
+) -> tuple[list[Event], dict]:
+    """A song of 28 to 44 s, or about `seconds`; genre and mood drawn or given."""
+    arranger = Arranger(seed, seconds, genre, mood)
     arranger.play()
     return arranger.events, arranger.meta(seed)
 

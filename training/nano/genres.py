@@ -494,7 +494,9 @@ class Genre:
     leads: tuple[str | None, ...]
     drums: tuple[str | None, ...]  # of DRUM_PATTERNS
     moods: tuple[str, ...]
-    meters: tuple[str, ...] = ("4/4",)  # repeated where it is more usual; the first is what a prompt gets that names none
+    meters: tuple[str, ...] = (
+        "4/4",
+    )  # repeated where it is more usual; the first is what a prompt gets that names none
     six: tuple[str, ...] = ("six slow", "six soft")  # drums in 6/8
     sevenths: float = 0.0  # probability of seventh chords
     swing: float = 0.0  # of a quarter of a beat

@@ -5,7 +5,8 @@
 
 `prepare` caches the first waves of the codec's mels (0.065 CPU-seconds per second of mono); half of the training clips get
 a little noise in their latents, since a generated mel is not a clean one. Loss: STFT distances at windows of 512 to 8192
-(the long ones keep pitch) and the mel. The same command again resumes; SIGTERM saves and leaves; --minutes is the total.
+(the long ones keep pitch) and the mel. The same command again resumes; SIGTERM saves and leaves. The rate follows --steps
+where it is given, and then a resumed run ends in the same bits as one without a stop; else --minutes, the total.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from features import FRAMES_PER_LATENT, HOP, LATENT_RATE, SAMPLE_RATE, istft, log_mel, stft
@@ -109,6 +111,9 @@ def train(args: argparse.Namespace) -> None:
         held_out[:VALIDATION_CLIPS], [0] * min(VALIDATION_CLIPS, len(held_out)), VALIDATION_FRAMES, args.device
     )
     net = Vocoder().to(args.device)
+    if args.init:
+        weights = load_file(args.init / "model.safetensors")
+        net.load_state_dict({name: weights[f"vocoder.{name}"].float() for name in net.state_dict()})
     average = Vocoder().to(args.device)
     average.load_state_dict(net.state_dict())
     average.requires_grad_(False).eval()
@@ -122,7 +127,6 @@ def train(args: argparse.Namespace) -> None:
         average.load_state_dict(saved["average"])
         adam.load_state_dict(saved["adam"])
         step, used, history = saved["step"], saved["used"], saved["history"]
-    rng = np.random.default_rng(step)
 
     @torch.no_grad()
     def save(losses: list[float]) -> None:
@@ -148,9 +152,13 @@ def train(args: argparse.Namespace) -> None:
         flush=True,
     )
     begun, last_save, losses = time.time() - used, time.time(), []
-    while not stop and step < args.steps and used < args.minutes * 60:
-        cosine = 0.5 * (1 + math.cos(math.pi * used / (args.minutes * 60)))
-        adam.param_groups[0]["lr"] = RATE * min(1, (step + 1) / WARM_UP) * (LAST_RATE + (1 - LAST_RATE) * cosine)
+    while not stop and step < args.until and (step < args.steps if args.steps else used < args.minutes * 60):
+        rng = np.random.default_rng(step)  # a resumed run draws what one without a stop would
+        progress = step / args.steps if args.steps else used / (args.minutes * 60)
+        cosine = 0.5 * (1 + math.cos(math.pi * progress))
+        adam.param_groups[0]["lr"] = (
+            args.rate * RATE * min(1, (step + 1) / WARM_UP) * (LAST_RATE + (1 - LAST_RATE) * cosine)
+        )
         chosen = [items[i] for i in rng.integers(0, len(items), args.batch)]
         firsts = [int(rng.integers(0, item["mel"].shape[1] - FRAMES + 1)) for item in chosen]
         mel, lin, wave, target = crops(chosen, firsts, FRAMES, args.device)
@@ -183,11 +191,15 @@ def main() -> None:
     preparing.add_argument("--limit", type=int, default=10**6, help="clips")
     training = commands.add_parser("train")
     training.add_argument("--out", type=Path, required=True)
-    training.add_argument("--minutes", type=float, required=True)
+    length = training.add_mutually_exclusive_group(required=True)
+    length.add_argument("--minutes", type=float)
+    length.add_argument("--steps", type=int)
+    training.add_argument("--init", type=Path, help="checkpoint folder to begin with; the optimiser starts anew")
+    training.add_argument("--rate", type=float, default=1.0, help="scales the learning rate: less than 1 after --init")
     training.add_argument("--batch", type=int, default=8)
     training.add_argument("--device", default="cpu")
     training.add_argument("--save-minutes", type=float, default=5)
-    training.add_argument("--steps", type=int, default=10**9, help="leave after this many steps in all")
+    training.add_argument("--until", type=int, default=10**9, help="leave after this many steps; the schedule stays")
     training.add_argument("--float32", action="store_true", help="no bfloat16 autocast")
     for command in (preparing, training):
         command.add_argument("--data", type=Path, required=True)

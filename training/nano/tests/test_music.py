@@ -10,6 +10,7 @@ import pytest
 import torch
 
 import evaluate
+import measures
 import planner
 from captions import WORD_IDS, caption, encode, split
 from compose import bar_seconds, compose
@@ -73,7 +74,7 @@ def test_tasks_reach_the_plan_that_the_truth_expects() -> None:
         task = evaluate.task_of(meta)
         plan = planner.plan_song(**{k: task[k] for k in ("prompt", "seconds", "seed", "bpm", "key", "meter", "chords")})
         assert (plan.bpm, plan.key, plan.mode, plan.meter) == (meta["bpm"], meta["keyi"], meta["mode"], meta["meter"])
-        asked = [code for bar in evaluate.asked_chords(meta) for code in bar]
+        asked = [code for bar in measures.asked_chords(meta) for code in bar]
         assert list(plan.chords[: len(asked)]) == asked
 
 
@@ -117,10 +118,10 @@ def clicks(bpm: float) -> torch.Tensor:
 def test_tempo_is_heard() -> None:
     for bpm in (72.0, 128.0):
         wave = clicks(bpm)
-        mel = evaluate.log_mel(wave[:, : wave.shape[1] // 512 * 512]).flatten(0, 1)
-        found = evaluate.beat_of(mel)
-        assert evaluate.tempo_hit(found, bpm)
-        assert not evaluate.tempo_hit(found, bpm * 1.15)
+        mel = measures.log_mel(wave[:, : wave.shape[1] // 512 * 512]).flatten(0, 1)
+        found = measures.beat_of(mel)
+        assert measures.tempo_hit(found, bpm)
+        assert not measures.tempo_hit(found, bpm * 1.15)
 
 
 def test_key_and_chords_are_heard() -> None:
@@ -130,16 +131,16 @@ def test_key_and_chords_are_heard() -> None:
     seconds = torch.arange(n) / SAMPLE_RATE
     wave = torch.zeros(n)
     half_bar = bar_seconds(meta) / 2
-    for i, code in enumerate(code for bar in evaluate.asked_chords(meta) for code in bar):
+    for i, code in enumerate(code for bar in measures.asked_chords(meta) for code in bar):
         inside = (seconds >= i * half_bar) & (seconds < (i + 1) * half_bar)
-        quality = evaluate.QUALITIES[evaluate.QUALITY_NAMES[(code - 1) // 12]]
+        quality = measures.QUALITIES[measures.QUALITY_NAMES[(code - 1) // 12]]
         for interval in quality:
             note = 60 + (code - 1) % 12 + interval
             wave += 0.1 * inside * torch.sin(2 * math.pi * 440 * 2 ** ((note - 69) / 12) * seconds)
-    chromagram = evaluate.chroma(torch.stack([wave, wave]))
-    assert evaluate.key_rank(chromagram, meta) < 3
-    assert evaluate.chord_share(chromagram, meta) > 0.8
-    assert evaluate.chord_share(chromagram, meta, transpose=1) < 0.4
+    chromagram = measures.chroma(torch.stack([wave, wave]))
+    assert measures.key_rank(chromagram, meta) < 3
+    assert measures.chord_share(chromagram, meta) > 0.8
+    assert measures.chord_share(chromagram, meta, transpose=1) < 0.4
 
 
 def test_silence_and_clipping_are_seen() -> None:
@@ -147,5 +148,84 @@ def test_silence_and_clipping_are_seen() -> None:
     quiet, hard = music.clone(), music.clone()
     quiet[:, SAMPLE_RATE : 2 * SAMPLE_RATE] = 0
     hard[0, 1000:1010] = 1
-    assert [evaluate.is_silent(w) for w in (music, quiet)] == [False, True]
-    assert [evaluate.is_clipped(w) for w in (music, hard)] == [False, True]
+    assert [measures.is_silent(w) for w in (music, quiet)] == [False, True]
+    assert [measures.is_clipped(w) for w in (music, hard)] == [False, True]
+
+
+def test_moods_change_the_music() -> None:
+    """The same seeds in one genre: lively against calm, and bright against dark, in notes and not only in words."""
+
+    def songs(mood: str) -> list[tuple[list, dict]]:
+        return [compose(seed, 30, "pop", mood) for seed in range(30)]
+
+    def lead(events: list) -> list:
+        return [e for e in events if e[1] == 3]
+
+    def loudness(pairs: list) -> float:
+        return float(np.mean([e[3] for events, _ in pairs for e in events if e[1] in (0, 1, 3)]))
+
+    def pitch(pairs: list) -> float:
+        return float(np.mean([e[2] for events, _ in pairs for e in lead(events)]))
+
+    calm, energetic = songs("calm"), songs("energetic")
+    happy, sad = songs("happy"), songs("sad")
+    assert loudness(energetic) > loudness(calm) + 15
+    assert np.mean([m["bpm"] for _, m in energetic]) > np.mean([m["bpm"] for _, m in calm]) + 8
+    assert pitch(happy) > pitch(sad) + 4
+    assert all(m["mode"] == "major" for _, m in happy) and all(m["mode"] == "minor" for _, m in sad)
+
+
+def test_all_meters_are_played_and_their_bars_are_full() -> None:
+    """In 6/8 strokes fall on eighths of a bar of six, in 3/4 on quarters; every genre keeps to the meters it states."""
+    seen = set()
+    for seed in range(300):
+        events, meta = compose(seed)
+        assert meta["meter"] in GENRES[meta["genre"]].meters
+        seen.add(meta["meter"])
+        if meta["meter"] == "6/8":
+            eighth = bar_seconds(meta) / 6
+            kicks = [e[0] / eighth for e in events if e[1] == 9 and e[2] == 36]
+            assert (
+                all(abs(k - round(k)) < 0.2 for k in kicks)
+                or meta["genre"] == "world percussion"
+                or GENRES[meta["genre"]].swing
+            )
+    assert seen == {"3/4", "4/4", "6/8"}
+
+
+def test_neighbouring_chords_move_little() -> None:
+    """Voice leading: the held chords of piano ballads move by less than a third a voice."""
+    moves = []
+    for seed in range(40):
+        events, _ = compose(seed, 30, "ambient")
+        chords: dict[float, list[int]] = {}
+        for at, channel, note, _, _ in events:
+            if channel == 0:
+                chords.setdefault(round(at * 4) / 4, []).append(note)
+        full = [sorted(c) for c in chords.values() if len(c) >= 3]
+        moves += [min(abs(n - b) for b in before) for before, now in zip(full, full[1:], strict=False) for n in now]
+    assert len(moves) > 200 and np.mean(moves) < 2.5
+
+
+def test_shuffled_music_has_another_bar() -> None:
+    """The mean bar tells a beat from the same sounds in another order; a pooled statistic cannot."""
+    wave = clicks(100.0)
+    meta = {"bpm": 100.0, "meter": "4/4"}
+    frames = bar_seconds(meta) * measures.FRAME_RATE
+
+    def bar(x: torch.Tensor) -> torch.Tensor:
+        mel = measures.log_mel(x[:, : x.shape[1] // 512 * 512]).flatten(0, 1)
+        return measures.groove(measures.groove_bands(mel), frames)
+
+    def peak(x: torch.Tensor) -> float:
+        rises = bar(x)[measures.GROOVE_BANDS :].mean(0)
+        return float(rises.max() - rises.median())
+
+    assert peak(wave) > 2 * peak(evaluate.shuffled(wave, 1))
+
+
+def test_frechet_distance_is_its_closed_form() -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(4000, 3)), rng.normal(size=(4000, 3)) * 2 + 1
+    assert measures.frechet(a, a) == pytest.approx(0, abs=1e-6)
+    assert measures.frechet(a, b) == pytest.approx(3 * 1 + 3 * (2 - 1) ** 2, rel=0.1)
