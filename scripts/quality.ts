@@ -98,7 +98,7 @@ async function make(): Promise<void> {
     const { made, timings } = await model.generate(input, () => undefined);
     const [first] = made;
     if (!first) throw new Error(`no song came of ${JSON.stringify(input)}`);
-    await writeFile(latentsPath(file), latentsFile(first.latents)); // as the page keeps them beside a song
+    await writeFile(latentsPath(file), latentsFile(first)); // as the page keeps them beside a song
     await writeFile(`${file}.part`, audioFile(first.pcm));
     await rename(`${file}.part`, file);
     console.log(`${path.basename(file)}: ${(timings.total / 1000).toFixed(1)} s`);

@@ -401,7 +401,7 @@ def train_classifier(args: argparse.Namespace) -> int:
         adam.step()
         if step % 100 == 99:
             print(f"step {step + 1}, loss {loss.item():.3f}", flush=True)
-    save_file({name: w.half().contiguous() for name, w in net.state_dict().items()}, CLASSIFIER)
+    save_file({name: w.half().contiguous() for name, w in net.state_dict().items()}, args.out)
     return 0
 
 
@@ -518,6 +518,7 @@ def main() -> int:
     added = command("classifier", train_classifier, False)
     added.add_argument("--data", type=Path, required=True)
     added.add_argument("--steps", type=int, default=CLASSIFIER_STEPS)
+    added.add_argument("--out", type=Path, default=CLASSIFIER)
 
     args = parser.parse_args()
     torch.set_num_threads(1)
