@@ -77,3 +77,113 @@ test('two regions are repainted, and only they sound different', async ({ studio
       (to - from) * before.sampleRate,
     );
 });
+
+/** A WAV file as any recorder writes it: 16 bit, stereo, a falling tone. */
+function toneFile(seconds: number): Buffer {
+  const rate = 22_050;
+  const frames = Math.round(seconds * rate);
+  const file = Buffer.alloc(44 + 4 * frames);
+  file.write('RIFF', 0).toString();
+  file.writeUInt32LE(file.length - 8, 4);
+  file.write('WAVEfmt ', 8);
+  file.writeUInt32LE(16, 16);
+  file.writeUInt16LE(1, 20);
+  file.writeUInt16LE(2, 22);
+  file.writeUInt32LE(rate, 24);
+  file.writeUInt32LE(4 * rate, 28);
+  file.writeUInt16LE(4, 32);
+  file.writeUInt16LE(16, 34);
+  file.write('data', 36);
+  file.writeUInt32LE(4 * frames, 40);
+  for (let n = 0; n < 2 * frames; n++)
+    file.writeInt16LE(Math.round(9000 * Math.sin((2 * Math.PI * 330 * (n >> 1)) / rate)), 44 + 2 * n);
+  return file;
+}
+
+test('a song is extended on both sides, and its middle is the song', async ({ studio, page }) => {
+  await studio.open();
+  const before = await studio.makeAndDownload({ seconds: 2 });
+  await page.getByRole('main').focus();
+  await page.keyboard.press('e');
+  const row = studio.song.getByRole('form', { name: T.tools.extend });
+  for (const side of ['before', 'after'] as const)
+    await row.getByRole('textbox', { name: TEXT.advanced.value(T.amounts[side].label) }).fill('1');
+  await run(studio, T.tools.extend, T.run.extend);
+  const after = await studio.download();
+  expect(after.seconds - before.seconds).toBeGreaterThan(1.8);
+  // New music comes in whole latent frames of 4096 samples.
+  const at = Math.floor(44_100 / 4096) * 4096;
+  const fade = Math.ceil(FADE_SECONDS * 44_100);
+  before.channels.forEach((samples, c) =>
+    expect(after.channels[c]!.subarray(at + fade, at + samples.length - fade)).toEqual(
+      samples.subarray(fade, -fade),
+    ),
+  );
+  for (const part of [
+    after.channels[0]!.subarray(0, at),
+    after.channels[0]!.subarray(at + before.channels[0]!.length),
+  ])
+    expect(Math.max(...part), 'new music is heard').toBeGreaterThan(0.01);
+});
+
+test('a retake and a reference from a file stand in the lineage, and lead back', async ({ studio, page }) => {
+  await studio.open();
+  await studio.make({ seconds: 1 });
+  await tool(studio, T.tools.retake).click();
+  await studio.song.getByRole('form', { name: T.tools.retake }).getByRole('slider').fill('0.5');
+  await run(studio, T.tools.retake, T.run.retake);
+  const tree = studio.song.getByRole('tree');
+  await expect(tree.getByRole('treeitem')).toHaveCount(2);
+  await expect(tree.getByRole('treeitem').nth(1)).toContainText(T.made.retake('0.5'));
+  await expect(studio.song.getByRole('img', { name: /% new/ })).toBeVisible();
+  await tree.getByRole('treeitem').nth(1).press('ArrowUp');
+  await page.keyboard.press('Enter');
+  await expect(tree.getByRole('treeitem').first()).toHaveAttribute('aria-selected', 'true');
+
+  const choose = async (name: string, buffer: Buffer): Promise<void> => {
+    await page.getByLabel(TEXT.sources.file).locator('input').setInputFiles({ name, mimeType: '', buffer });
+  };
+  await studio.song.getByRole('button', { name: TEXT.sources.open }).click();
+  const dialog = page.getByRole('dialog', { name: TEXT.sources.title });
+  await choose('nothing.wav', Buffer.alloc(0));
+  await expect(dialog.getByRole('alert')).toHaveText(TEXT.sources.empty('nothing.wav'));
+  await choose('words.mp3', Buffer.from('this is no sound at all'));
+  await expect(dialog.getByRole('alert')).toHaveText(TEXT.sources.unknown('words.mp3'));
+  await dialog.getByText(TEXT.sources.uses.reference).click();
+  await choose('hum.wav', toneFile(1.2));
+  await expect(dialog).toHaveCount(0);
+  await expect(studio.song.getByRole('heading', { level: 2 })).toContainText('hum');
+  await run(studio, T.tools.audio2audio, T.run.audio2audio);
+  await expect(tree.getByRole('treeitem')).toHaveCount(2);
+  await expect(tree.getByRole('treeitem').first()).toContainText(TEXT.work.lineage.file('hum.wav'));
+  await expect(tree.getByRole('treeitem').nth(1)).toContainText(T.made.audio2audio('0.5'));
+});
+
+test('regions are made, moved, taken back and cleared by keys alone', async ({ studio, page }) => {
+  await studio.open();
+  await studio.make({ seconds: 4 });
+  await page.getByRole('main').focus();
+  await page.keyboard.press('i');
+  const [start, end] = (await edges(studio)) as [number, number];
+  const beat = 60 / 96;
+  expect([start, end - start]).toEqual([0, expect.closeTo(3 * beat, 3)]);
+  const grip = layer(studio).getByRole('slider', { name: T.edge.end(1) });
+  await grip.press('ArrowLeft');
+  await expect(grip).toHaveAttribute('aria-valuetext', /bar 1/);
+  expect((await edges(studio))[1]).toBeCloseTo(2 * beat, 3);
+  await page.getByRole('main').focus();
+  await page.keyboard.press(']');
+  expect((await edges(studio))[0]).toBeCloseTo(beat, 3);
+  await page.keyboard.press('Control+z');
+  expect((await edges(studio))[0]).toBe(0);
+  await page.keyboard.press('Control+Shift+z');
+  expect((await edges(studio))[0]).toBeCloseTo(beat, 3);
+  await page.keyboard.press('Delete');
+  expect(await edges(studio)).toEqual([]);
+  await page.keyboard.press('Control+z');
+  await page.keyboard.press('Escape');
+  expect(await edges(studio)).toEqual([]);
+  // The section above the wave is a region too.
+  await studio.song.getByRole('group', { name: T.lane }).getByRole('button').first().press('Enter');
+  expect(await edges(studio)).toHaveLength(2);
+});

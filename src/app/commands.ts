@@ -169,6 +169,13 @@ export const COMMANDS: readonly Command[] = [
     },
   },
 
+  {
+    id: 'source',
+    group: 'make',
+    icon: 'mic',
+    when: ({ compose }) => compose.limits !== null,
+    run: ({ overlays }) => overlays.show('source'),
+  },
   ...WORK_COMMANDS,
 
   {

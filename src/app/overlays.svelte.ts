@@ -12,6 +12,7 @@ export const DIALOGS = {
   drop: () => import('./pages/DropDialog.svelte'),
   link: () => import('./pages/LinkDialog.svelte'),
   backup: () => import('./pages/BackupDialog.svelte'),
+  source: () => import('./pages/SourceDialog.svelte'),
 } as const satisfies Record<string, () => Promise<{ readonly default: DialogComponent }>>;
 
 export type DialogId = keyof typeof DIALOGS;

@@ -109,6 +109,14 @@ export class Shelf {
     return this.#held.get(track.audio) ?? (await this.#blobs).open(track.audio);
   }
 
+  /**
+   * Stores a file and gives its id; a track that names it must follow.
+   * @throws EngineError 'storage'
+   */
+  async put(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+    return (await this.#blobs).put(bytes);
+  }
+
   /** What the waveform of a track is drawn from; null where there is none. */
   async peaks(track: Track): Promise<Peaks | null> {
     return this.#heldPeaks.get(track.id) ?? (await this.library).peaks(track.id);

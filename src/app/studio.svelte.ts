@@ -35,6 +35,7 @@ import { sectionsOf } from './sections.ts';
 import { Shelf } from './shelf.svelte.ts';
 import { TEXT } from './text.ts';
 import { takesOf, titleOf } from './titles.ts';
+import { Sources } from './sources.svelte.ts';
 import { Toasts } from './toasts.svelte.ts';
 import { Work } from './work.svelte.ts';
 
@@ -79,7 +80,7 @@ export class Studio {
     lora: async () => {
       this.toasts.show({ text: TEXT.drop.noLora(this.model?.manifest.title ?? ''), sticky: true });
     },
-    sound: null,
+    sound: async (file, use) => void (await this.sources.take(file, use)),
     backup: (file) => this.backup.choose(file),
   });
   /** Settings that came with the address, for the dialog that asks about them. */
@@ -90,6 +91,18 @@ export class Studio {
     roll: rollSeed,
     enqueue: (tasks, parent) => this.enqueue(tasks, parent.title, parent.id),
     say: (text) => this.toasts.show({ text }),
+    sound: (track) => this.shelf.sound(track),
+  });
+  readonly sources = new Sources({
+    shelf: this.shelf,
+    limits: () => this.model?.limits ?? null,
+    show: async (track, use) => {
+      await this.show(track, false);
+      this.router.go('studio');
+      this.work.show(track);
+      this.work.prompt = this.compose.draft.prompt.trim() || null;
+      if (use === 'reference') this.work.open('audio2audio');
+    },
   });
 
   readonly pwa = new Pwa();

@@ -31,9 +31,11 @@ const isFact = (part: string): boolean =>
   (['bpm', 'key', 'meter'] as const).some((field) => readScore(part, field) !== '') &&
   part.split(/\s+/u).length < 4;
 
-type Made = Pick<Track, 'id' | 'task' | 'model' | 'createdAt'>;
+type Made = Pick<Track, 'id' | 'task' | 'model' | 'createdAt'> & { readonly origin?: Track['origin'] };
 
-const groupOf = ({ task, model }: Made): string => JSON.stringify([model, task.prompt, task.lyrics]);
+/** Sounds from outside have no words: each is a song of its own. */
+const groupOf = ({ id, task, model, origin }: Made): string =>
+  origin ? id : JSON.stringify([model, task.prompt, task.lyrics]);
 
 /** All takes of the song that `track` is, newest first; `track` itself is among them. */
 export const takesOf = <T extends Made>(track: T, tracks: readonly T[]): readonly T[] => {

@@ -2,6 +2,7 @@
  * Working on a song: its regions, the tool that is open, what that tool asks, and the task that comes out of it. Every
  * task starts from the song in the player and makes a child of it.
  */
+import type { Changed } from '../lib/audio/changed.ts';
 import { asEngineError } from '../lib/errors.ts';
 import {
   checkTask,
@@ -16,6 +17,7 @@ import {
 import type { Track } from '../storage/library.ts';
 import { Regions } from './regions.svelte.ts';
 import { totalSeconds, type Edge } from './regions.ts';
+import { askSound } from './sound-client.ts';
 import { TEXT } from './text.ts';
 
 export const TOOLS = [
@@ -65,6 +67,8 @@ export interface Desk {
   roll(): number;
   enqueue(tasks: readonly Task[], parent: Track): void;
   say(text: string): void;
+  /** The WAV file of a track. */
+  sound(track: Track): Promise<Blob>;
 }
 
 export class Work {
@@ -79,6 +83,9 @@ export class Work {
   seeds = $state('');
   /** What controls complain about, by control. */
   complaints = $state.raw<Readonly<Record<string, string>>>({});
+  /** How much versions differ from their parents, by track; words where that could not be measured. */
+  changes = $state.raw<Readonly<Record<string, Changed | string>>>({});
+  readonly #measuring = new Set<string>();
   readonly #desk: Desk;
 
   constructor(desk: Desk) {
@@ -87,6 +94,26 @@ export class Work {
 
   get track(): Track | null {
     return this.regions.track;
+  }
+
+  /** Measures how much a version differs from its parent, once. */
+  async measure(track: Track, parent: Track): Promise<void> {
+    if (track.id in this.changes || this.#measuring.has(track.id)) return;
+    this.#measuring.add(track.id);
+    let found: Changed | string;
+    try {
+      const [now, before] = await Promise.all([this.#desk.sound(track), this.#desk.sound(parent)]);
+      const { sourceStart = 0 } = track;
+      found = await askSound({ type: 'changed', now, before, sourceStart });
+    } catch (thrown) {
+      found = asEngineError(thrown).message;
+    }
+    this.#measuring.delete(track.id);
+    this.changes = { ...this.changes, [track.id]: found };
+  }
+
+  offers(tool: Tool): boolean {
+    return this.tools.includes(tool);
   }
 
   /** The model that goes on with this song: its own, or the one in use where that is not here. */

@@ -49,6 +49,8 @@ export interface Track {
   readonly parent?: string;
   /** Seconds into this song at which the sound that it was made from begins; absent where it has none. */
   readonly sourceStart?: number;
+  /** Where a sound came from that was not made here; absent for songs. Such a track has no model and no latents. */
+  readonly origin?: { readonly kind: 'file' | 'recording'; readonly name: string };
   readonly favourite: boolean;
   /** The user's own labels, each once. */
   readonly tags?: readonly string[];
