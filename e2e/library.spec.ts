@@ -160,7 +160,7 @@ test('many songs at once: favourites, tags, a collection by menu and by drag, th
   const nav = page.getByRole('complementary', { name: T.browse });
   const ferry = nav.getByRole('button', { name: /^Ferry EP/ });
   await expect(ferry).toHaveText(/4$/);
-  await row(page, /\bBrass 3\b/).dragTo(ferry);
+  await row(page, /\bBrass 35\b/).dragTo(ferry);
   await expect(ferry).toHaveText(/5$/);
   await ferry.click();
   await expect(grid(page)).toHaveAttribute('aria-rowcount', '5');
@@ -240,7 +240,7 @@ test('the list is walked by keyboard alone', async ({ studio, page }) => {
   await page.keyboard.press('Space');
   await expect(
     grid(page)
-      .getByRole('button', { name: /^Favourite: Bridge 493|^Favourite: Kitchen 492/ })
+      .getByRole('button', { name: /^Favourite: Kitchen 492/ })
       .first(),
   ).toHaveAttribute('aria-pressed', 'true');
   await page.keyboard.press('ArrowLeft');

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { expect, Studio, test, TEXT } from './fixtures.ts';
 import { difference } from './wav.ts';
 
@@ -112,4 +113,60 @@ test('the line is paused and goes on, is put in order by keyboard, and is taken 
   await expect(rows).toHaveCount(0, { timeout: 60_000 });
   await studio.idle();
   await expect(studio.song.getByRole('heading', { level: 2 })).toContainText(/calm piano/i);
+});
+
+test('a list of songs comes in as a file, faults are told by line, and the line goes out as one', async ({
+  studio,
+  page,
+}) => {
+  await studio.open();
+  await studio.queue.getByRole('button', { name: TEXT.line.more }).click();
+  const choosing = page.waitForEvent('filechooser');
+  await page.getByRole('menuitem', { name: TEXT.line.openFile }).click();
+  const list = [
+    '[',
+    '  {"prompt": "calm piano", "seconds": 1, "seed": 1, "steps": 2},',
+    '  {"prompt": "rock", "seconds": 9999, "seed": 2},',
+    '  {"title": "My waltz", "prompt": "waltz", "seconds": 1, "seed": 3, "steps": 2}',
+    ']',
+  ];
+  const file = { name: 'songs.json', mimeType: 'application/json', buffer: Buffer.from(list.join('\n')) };
+  await (await choosing).setFiles(file);
+  const dialog = page.getByRole('dialog');
+  await expect(dialog).toContainText(`${TEXT.line.atLine(3)} seconds must be`);
+  await dialog.getByRole('button', { name: TEXT.line.takeRest(2) }).click();
+  await expect(studio.queue).toContainText('My waltz');
+  await studio.queue.getByRole('button', { name: TEXT.line.more }).click();
+  const saving = page.waitForEvent('download');
+  await page.getByRole('menuitem', { name: TEXT.line.saveFile }).click();
+  const saved = JSON.parse(readFileSync(await (await saving).path(), 'utf8')) as { title: string }[];
+  expect(saved.map(({ title }) => title)).toContain('My waltz');
+  await expect(studio.song.getByRole('heading', { level: 2 })).toContainText('My waltz', {
+    timeout: 120_000,
+  });
+});
+
+test('two tabs: one makes the song, the other shows it and can stop it; what is closed is taken over', async ({
+  studio,
+  context,
+}) => {
+  await studio.open();
+  await studio.start({ seconds: 6, preset: 'High' });
+  await saved(studio, 1);
+  const other = new Studio(await context.newPage(), studio.url);
+  await other.open();
+  await expect(stepsOf(other)).toBeVisible();
+  await expect(other.cancel).toBeVisible();
+  // The tab that makes it ends: the other one goes on.
+  const step = await saved(other, 2);
+  await studio.page.close();
+  await other.go('device');
+  const log = other.page.getByLabel(TEXT.device.logLines);
+  await expect(log).toContainText(/step \d+\/32/, { timeout: 60_000 });
+  const first = /step (\d+)\/32/.exec(await log.innerText())?.[1];
+  expect(Number(first)).toBeGreaterThan(step);
+  await other.go('studio');
+  await other.cancel.click();
+  await other.idle();
+  await expect(other.song.getByText(TEXT.song.empty)).toBeVisible();
 });

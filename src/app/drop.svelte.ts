@@ -22,6 +22,8 @@ export interface Hands {
   /** Null: there is nothing yet that takes a sound in. */
   readonly sound: ((file: File, use: SoundUse) => Promise<void>) | null;
   backup(file: File): Promise<void>;
+  /** @throws EngineError 'bad-task' when it is no list of songs */
+  batch(text: string): void;
 }
 
 export class Drops {
@@ -147,6 +149,8 @@ export class Drops {
         }
         case 'lora':
           return await this.#hands.lora(file);
+        case 'batch':
+          return this.#hands.batch(found.text);
         case 'backup':
           return await this.#hands.backup(file);
       }

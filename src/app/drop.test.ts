@@ -38,6 +38,10 @@ describe('look', () => {
       text: 'あ',
     });
     expect(await look(file('b.zip', 'PK\u0003\u0004rest of it'))).toEqual({ kind: 'backup' });
+    expect(await look(file('queue.json', '[{"prompt":"x"}]'))).toEqual({
+      kind: 'batch',
+      text: '[{"prompt":"x"}]',
+    });
     const header = JSON.stringify({ a: {} });
     const length = new Uint8Array(8);
     length[0] = header.length;
@@ -49,7 +53,6 @@ describe('look', () => {
     [file('paper.pdf', '%PDF-1.7 and so on'), /paper\.pdf is nothing that Cadenza reads\. Drop sound/],
     [file('page.html', '<script>alert(1)</script>'), /nothing that Cadenza reads/],
     [file('cut.json', '{"task": {"prompt": "x'), /cut\.json is not whole/],
-    [file('queue.json', '[{"prompt":"x"}]'), /list of songs to make/],
     [file('binary.txt', Uint8Array.of(65, 0, 0, 66)), /binary\.txt is not readable as text/],
     [file('latin.txt', Uint8Array.of(0xe4, 0xf6, 0xfc)), /save it as UTF-8/i],
     [
@@ -58,7 +61,7 @@ describe('look', () => {
     ],
     [large('film.mov', 'moov....', 5e9, 'video/quicktime'), /film\.mov has 5\.0 GB; at most 1\.0 GB/],
     [large('two.wav', 'RIFF....WAVE', 2 * MAX_SOUND_BYTES), /two\.wav has 2\.0 GB; at most 1\.0 GB/],
-    [large('huge.json', '{}', 2e9), /huge\.json has 2\.0 GB; at most 1\.0 MB/],
+    [large('huge.json', '{}', 2e9), /huge\.json has 2\.0 GB; at most 8\.0 MB/],
     [large('huge.lrc', 'x', 2e9), /huge\.lrc has 2\.0 GB/],
   ] as const)('refuses in words: %#', async (bad, message) => {
     await expect(look(bad)).rejects.toThrow(message);

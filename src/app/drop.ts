@@ -6,6 +6,7 @@ import type { ByteSource } from '../lib/audio/bytes.ts';
 import { formatOf, HEAD_BYTES, readTags } from '../lib/audio/tags.ts';
 import { EngineError } from '../lib/errors.ts';
 import { MAX_RECIPE_BYTES } from '../lib/recipe.ts';
+import { MAX_BATCH_BYTES } from './batch.ts';
 import { slicesOf } from './drop-slices.ts';
 import { size } from './format.ts';
 import { TEXT } from './text.ts';
@@ -16,7 +17,9 @@ export type Dropped =
   | { readonly kind: 'sound'; readonly title: string }
   | { readonly kind: 'lyrics'; readonly text: string }
   | { readonly kind: 'lora' }
-  | { readonly kind: 'backup' };
+  | { readonly kind: 'backup' }
+  /** A list of songs to make: unchecked JSON. */
+  | { readonly kind: 'batch'; readonly text: string };
 
 export const MAX_SOUND_BYTES = 1e9;
 export const MAX_LYRICS_BYTES = 2 ** 18;
@@ -60,14 +63,16 @@ function limited(file: File, title = ''): Dropped {
 }
 
 async function recipe(file: File): Promise<Dropped> {
-  const text = await textOf(file, MAX_RECIPE_BYTES);
+  const text = await textOf(file, MAX_BATCH_BYTES);
   let settings: unknown;
   try {
     settings = JSON.parse(text);
   } catch {
     refuse(TEXT.drop.notJson(file.name)); // where it broke says nothing to a musician
   }
-  if (Array.isArray(settings)) refuse(TEXT.drop.batch(file.name));
+  if (Array.isArray(settings)) return { kind: 'batch', text };
+  if (file.size > MAX_RECIPE_BYTES)
+    refuse(TEXT.drop.tooBig(file.name, size(file.size), size(MAX_RECIPE_BYTES)));
   return { kind: 'recipe', settings };
 }
 

@@ -5,6 +5,7 @@ type DialogComponent = Component<{ onclose: () => void }>;
 
 /** A new dialog is a component that takes `onclose`, and a row here. */
 export const DIALOGS = {
+  batch: () => import('./pages/BatchDialog.svelte'),
   palette: () => import('./pages/Palette.svelte'),
   shortcuts: () => import('./pages/Shortcuts.svelte'),
   settings: () => import('./pages/SettingsDialog.svelte'),

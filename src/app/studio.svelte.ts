@@ -9,6 +9,7 @@ import { Analyst } from './listen/analyst.ts';
 import { coverSvg } from './listen/cover.ts';
 import { EarlySongs } from './listen/early-songs.svelte.ts';
 import { Backup } from './backup.svelte.ts';
+import { readBatch, writeBatch, type Batch } from './batch.ts';
 import { Browse } from './browse.svelte.ts';
 import { Bench } from './bench.svelte.ts';
 import { Compose, EMPTY_DRAFT, parseDraft, rollSeed } from './compose.svelte.ts';
@@ -82,7 +83,10 @@ export class Studio {
     },
     sound: async (file, use) => void (await this.sources.take(file, use)),
     backup: (file) => this.backup.choose(file),
+    batch: (text) => this.openBatch(text),
   });
+  /** A list of songs with faults, for the dialog that tells them. */
+  batch = $state.raw<Batch | null>(null);
   /** Settings that came with the address, for the dialog that asks about them. */
   linked = $state.raw<unknown>(null);
   readonly work = new Work({
@@ -240,6 +244,28 @@ export class Studio {
       return { title, task, preset: limits ? presetOf(limits, task.sampling) : '', parent };
     });
     void this.queue.add(work);
+  }
+
+  /**
+   * Puts a list of songs in line; where some of them do not fit, a dialog says which and asks.
+   * @throws EngineError 'bad-task' when it is no list of songs
+   */
+  openBatch(text: string): void {
+    const { models } = this.device;
+    const batch = readBatch(text, {
+      limits: (model) =>
+        (model === '' ? this.model : models.find(({ manifest }) => manifest.id === model))?.limits ?? null,
+      hasSound: (blob) => this.shelf.tracks.some(({ audio }) => audio === blob),
+      untitled: TEXT.library.untitled,
+    });
+    if (batch.faults.length === 0) return void this.queue.add(batch.work);
+    this.batch = batch;
+    this.overlays.show('batch');
+  }
+
+  /** The line as a file. */
+  saveBatch(): void {
+    saveFile(new Blob([writeBatch(this.queue.jobs)]), TEXT.line.fileName, 'application/json');
   }
 
   /** Puts a song into the player and the stage. */

@@ -657,7 +657,6 @@ const EN = {
     notJson: (name: string) => `${name} is not whole: its JSON ends or breaks early. Nothing was changed.`,
     notLora: (name: string) => `${name} is not a safetensors file, or it is cut off.`,
     noLora: (model: string) => `${model} takes no LoRA. Choose a model that does, then drop it again.`,
-    batch: (name: string) => `${name} is a list of songs to make. Open it in the queue.`,
     notBackup: (name: string) =>
       `${name} is a zip, but no backup of Cadenza. Unpack it and drop what is inside.`,
     tooMany: (limit: number) =>
@@ -1027,6 +1026,13 @@ const EN = {
     more: 'More for the line',
     clear: 'Take everything off',
     keepAndClear: 'Keep this song as it is, and take the rest off',
+    openFile: 'Open a list of songs',
+    saveFile: 'Save the line as a list',
+    fileName: 'Cadenza songs.json',
+    faults: (n: number) => plural(n, '1 song of the list does not fit', '# songs of the list do not fit'),
+    atLine: (n: number) => `Line ${n}:`,
+    takeNone: 'Leave the list',
+    takeRest: (n: number) => plural(n, 'Put the other song in line', 'Put the other # songs in line'),
     retryAll: (n: number) => plural(n, 'Try 1 failed song again', 'Try # failed songs again'),
     next: 'Make it next',
     handle: (title: string) => `Move ${title}: arrow keys, or drag`,
