@@ -80,6 +80,7 @@ SHARE_GATES = {
     "chord": (0.90, "real + codec"),
 }
 FRECHET_GATE, SHUFFLED_GATE = 1.5, 2.0  # times the floor: at most, and at least
+FRECHET_CLIPS = 80  # fewer say nothing of 48 dimensions
 EDIT_GATE = 0.9  # of what the sources score
 SEAM_GATE = 0.1  # share of seams beyond the 95th percentile of real music
 CODEC_GATES = {"frame chroma": (">=", 0.85), "clip chroma": (">=", 0.95), "STFT < 15 kHz": ("<=", 0.95)}
@@ -254,11 +255,13 @@ def score(args: argparse.Namespace) -> int:
             wanted = share * rows[other].mean(name)
             if ours.mean(name) < wanted:
                 failures.append(f"{name} {ours.mean(name):.3f}, wanted {wanted:.3f}, {share} of {other}")
-        if distances["generated"] > FRECHET_GATE * floor:
+        if len(metas) < FRECHET_CLIPS:
+            failures.append(f"Fréchet distances need {FRECHET_CLIPS} clips")
+        elif distances["generated"] > FRECHET_GATE * floor:
             failures.append(
                 f"Fréchet distance {distances['generated'] / floor:.2f} of the floor, wanted {FRECHET_GATE}"
             )
-        if distances["real, shuffled in time"] < SHUFFLED_GATE * floor:
+        if len(metas) >= FRECHET_CLIPS and distances["real, shuffled in time"] < SHUFFLED_GATE * floor:
             failures.append("the Fréchet distance does not see time: shuffled clips are as near as real ones")
         extra = {"frechet": distances, "bands": inside}
     return conclude(args, f"{len(generated)} clips", {k: row.plain() for k, row in rows.items()} | extra, failures)
