@@ -1,5 +1,5 @@
 /**
- * npm run convert -- CHECKPOINT_FOLDER OUT_FOLDER --precision P [--recipes FOLDER]
+ * npm run convert -- CHECKPOINT_FOLDER OUT_FOLDER --precision P [--recipes FOLDER] [--lyric-vocab FILE]
  *
  * The browser's converter in Node: official checkpoint + recipe -> pack (graphs, weight files, manifest). The same
  * bytes as `python -m export_onnx convert`. Without --recipes it takes those of the 3.5B model; for a checkpoint of
@@ -17,7 +17,9 @@ import { convert } from '../src/lib/convert/convert.ts';
 import type { SourceFile } from '../src/lib/convert/convert.ts';
 import { parseRecipe } from '../src/lib/convert/recipe.ts';
 import { asEngineError, EngineError } from '../src/lib/errors.ts';
+import type { Precision } from '../src/lib/manifest.ts';
 import { headerLength, LENGTH_BYTES, parseLayout } from '../src/lib/safetensors.ts';
+import { INSTEAD } from '../src/lib/template.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const OFFICIAL = path.join(ROOT, 'public/models/ace-step-v1-3.5b');
@@ -25,9 +27,6 @@ const PYTHON = path.join(
   ROOT,
   process.platform === 'win32' ? '.venv/Scripts/python.exe' : '.venv/bin/python',
 );
-/** What codec graphs take when the others are quantised; the table of export-scripts (`commands.INSTEAD`). */
-const INSTEAD: Readonly<Record<string, string>> = { q4f16: 'fp16', q4f32: 'bf16', q8: 'bf16' };
-
 /** The parts of a manifest that conversion touches. */
 interface Listed {
   files: Record<string, { path: string; bytes: number | null; sha256: string | null }>;
@@ -83,7 +82,7 @@ async function fits(checkpoint: string, recipes: string): Promise<boolean> {
 function writeRecipes(checkpoint: string, precision: string): string {
   const folder = mkdtempSync(path.join(tmpdir(), 'cadenza-recipe-'));
   // fp32 stands in for graphs that have no variant of the wanted precision in a small checkpoint.
-  const variants = [...new Set([precision, INSTEAD[precision] ?? precision])].join(',');
+  const variants = [...new Set([precision, INSTEAD[precision as Precision] ?? precision])].join(',');
   const args = [
     '-m',
     'export_onnx',
@@ -110,9 +109,11 @@ export async function convertFolder(
   out: string,
   precision: string,
   recipes: string,
+  lyricVocab: string | null = null,
 ): Promise<void> {
   const listed = (await readJson(path.join(recipes, 'manifest.json'))) as Listed;
   await mkdir(out, { recursive: true });
+  const used = new Set<string>();
   const sources = new Map<string, Awaited<ReturnType<typeof openSource>>>();
   const source = async (file: string): Promise<SourceFile> => {
     const opened = sources.get(file) ?? (await openSource(path.join(checkpoint, file)));
@@ -123,12 +124,13 @@ export async function convertFolder(
     for (const [name, graph] of Object.entries(listed.graphs)) {
       const variant =
         graph.variants.find((v) => v.precision === precision) ??
-        graph.variants.find((v) => v.precision === INSTEAD[precision]);
+        graph.variants.find((v) => v.precision === INSTEAD[precision as Precision]);
       if (!variant) throw new EngineError('manifest', `${name} has no variant ${precision} in ${recipes}.`);
       const file = path.join(recipes, `recipe.${variant.precision}.json`);
       const recipe = parseRecipe(await readJson(file)).graphs.find((steps) => steps.graph === name);
       if (!recipe) throw new EngineError('manifest', `${file} has no graph ${name}.`);
       await copyFile(path.join(recipes, recipe.file), path.join(out, recipe.file));
+      used.add(path.basename(file));
       for await (const shard of convert(recipe, source)) {
         await keep(out, shard.path, shard.bytes);
         const entry = variant.weights[shard.index];
@@ -141,9 +143,14 @@ export async function convertFolder(
         `${name.padEnd(18)} ${variant.precision.padEnd(6)} ${(bytes / 1e6).toFixed(1).padStart(8)} MB`,
       );
     }
-    for (const [name, ref] of Object.entries(listed.files)) {
-      const bytes = await readFile(path.join(checkpoint, ref.path));
-      const target = path.basename(ref.path);
+    const beside = new Map(
+      Object.entries(listed.files).map(([name, ref]) => [name, path.join(checkpoint, ref.path)]),
+    );
+    if (lyricVocab !== null) beside.set('lyric_vocab', lyricVocab);
+    for (const name of used) beside.set(name.replace(/\.json$/, ''), path.join(recipes, name)); // LoRAs need them
+    for (const [name, file] of beside) {
+      const bytes = await readFile(file);
+      const target = path.basename(file);
       await keep(out, target, bytes);
       listed.files[name] = { path: target, bytes: bytes.length, sha256: sha256(bytes) };
     }
@@ -155,10 +162,14 @@ export async function convertFolder(
 
 async function main(): Promise<void> {
   const usage =
-    'usage: npm run convert -- CHECKPOINT_FOLDER OUT_FOLDER --precision fp32|fp16|bf16|q8|q4f16 [--recipes FOLDER]';
+    'usage: npm run convert -- CHECKPOINT_FOLDER OUT_FOLDER --precision fp32|fp16|bf16|q8|q4f16|q4f32 [--recipes FOLDER] [--lyric-vocab FILE]';
   const { values, positionals } = parseArgs({
     allowPositionals: true,
-    options: { precision: { type: 'string' }, recipes: { type: 'string' } },
+    options: {
+      precision: { type: 'string' },
+      recipes: { type: 'string' },
+      'lyric-vocab': { type: 'string' },
+    },
   });
   const [checkpoint, out] = positionals;
   const { precision } = values;
@@ -170,7 +181,13 @@ async function main(): Promise<void> {
   const made =
     values.recipes || (await fits(checkpoint, OFFICIAL)) ? null : writeRecipes(checkpoint, precision);
   try {
-    await convertFolder(checkpoint, out, precision, values.recipes ?? made ?? OFFICIAL);
+    await convertFolder(
+      checkpoint,
+      out,
+      precision,
+      values.recipes ?? made ?? OFFICIAL,
+      values['lyric-vocab'] ?? null,
+    );
   } finally {
     if (made) rmSync(made, { recursive: true });
   }

@@ -1,12 +1,13 @@
 /**
  * Compares this application with the reference, case by case:
  *
- *   npm run parity -- FOLDER [--only PREFIX] [--lyric-vocab FILE] [--threads N]
+ *   npm run parity -- FOLDER [--pack FOLDER] [--only PREFIX] [--lyric-vocab FILE] [--threads N]
  *
  * FOLDER holds outputs of the official ACE-Step v1 code on small networks: checkpoints/ and any of modules/,
  * schedulers/, guidance/, lyrics/, lora-formats/, pipeline/ (its MANIFEST.md describes them). The checkpoints are
  * exported with export-scripts into .cache/parity, once for each content, and run through onnxruntime-web by the same
- * host and family that the page uses. Sizes, seeds, shapes and names of cases come from the folder.
+ * host and family that the page uses; `--pack` takes a pack of these checkpoints that is there already, such as
+ * `npm run convert` writes. Sizes, seeds, shapes and names of cases come from the folder.
  *
  * Prints `name max_abs_error tolerance ok|FAIL` for each case, then `N passed, N failed`; exit code 1 on any failure.
  */
@@ -38,11 +39,18 @@ const VOCABULARIES = ['reference/ace-step-v1/lyric-vocab.json', 'lyric-vocab.jso
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { only: { type: 'string' }, 'lyric-vocab': { type: 'string' }, threads: { type: 'string' } },
+  options: {
+    pack: { type: 'string' },
+    only: { type: 'string' },
+    'lyric-vocab': { type: 'string' },
+    threads: { type: 'string' },
+  },
 });
 const [given] = positionals;
 if (given === undefined) {
-  console.error('usage: npm run parity -- FOLDER [--only PREFIX] [--lyric-vocab FILE] [--threads N]');
+  console.error(
+    'usage: npm run parity -- FOLDER [--pack FOLDER] [--only PREFIX] [--lyric-vocab FILE] [--threads N]',
+  );
   process.exit(2);
 }
 const folder = resolve(given);
@@ -58,7 +66,7 @@ try {
   if (wanted('schedulers')) await checkSchedulers(folder, report);
   if (wanted('guidance')) await report.attempt('guidance', () => checkGuidance(folder, report));
   const threads = values.threads === undefined ? null : Number(values.threads);
-  const manifest = join(exported(join(folder, 'checkpoints')), 'manifest.json');
+  const manifest = join(values.pack ?? exported(join(folder, 'checkpoints')), 'manifest.json');
   const { host } = await openNodeModel(manifest, { ...NO_WISH, provider: 'wasm', threads });
   // The pack's own family parsed its config.
   const perform = async <T>(work: (model: Model<AceStepConfig>) => Promise<T>): Promise<T> =>

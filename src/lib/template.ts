@@ -28,7 +28,11 @@ export interface Sources {
 }
 
 /** What codec graphs take when the others are quantised; the table of export-scripts (`commands.INSTEAD`). */
-const INSTEAD: Readonly<Partial<Record<Precision, Precision>>> = { q4f16: 'fp16', q4f32: 'bf16', q8: 'bf16' };
+export const INSTEAD: Readonly<Partial<Record<Precision, Precision>>> = {
+  q4f16: 'fp16',
+  q4f32: 'bf16',
+  q8: 'bf16',
+};
 
 const SHA256 = /^[0-9a-f]{64}$/;
 /** Stands for a hash that is not known yet. */
