@@ -223,7 +223,8 @@ function writerOf(access: SyncAccess, path: string): Writer {
       for (let from = 0; from < bytes.byteLength; from += CHECK) {
         const part = bytes.subarray(from, from + CHECK);
         const got = access.read(back.subarray(0, part.byteLength), { at: at + from });
-        if (got !== part.byteLength || !same(part, back)) {
+        if (got < part.byteLength) throw full(from + got, bytes.byteLength); // taken, and not written
+        if (!same(part, back)) {
           const message = `${path}: what was written at byte ${at + from} is not what is read back. The disk may be failing; free some space and try again.`;
           throw new EngineError('storage', message);
         }
@@ -234,6 +235,9 @@ function writerOf(access: SyncAccess, path: string): Writer {
     close: () => access.close(),
   };
 }
+
+const full = (done: number, all: number): DOMException =>
+  new DOMException(`${done} of ${all} bytes`, 'QuotaExceededError');
 
 /** Whether `b` begins with `a`; a word at a time where they are aligned. */
 function same(a: Uint8Array, b: Uint8Array): boolean {
