@@ -133,6 +133,7 @@ test('a song can be found, renamed, deleted and brought back', async ({ studio, 
   await page.getByRole('button', { name: T.undo }).click();
   await expect(row(page, HTML)).toHaveCount(1);
   await page.reload();
+  await page.getByRole('searchbox', { name: T.search }).fill('rain');
   await expect(row(page, HTML)).toHaveCount(1);
 });
 
