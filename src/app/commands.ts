@@ -150,12 +150,34 @@ export const COMMANDS: readonly Command[] = [
     run: ({ queue }) => queue.stopAndKeep(),
   },
   {
+    id: 'presets',
+    group: 'make',
+    icon: 'note',
+    run: ({ overlays }) => overlays.show('presets'),
+  },
+  {
+    id: 'surprise',
+    group: 'make',
+    icon: 'dice',
+    run: ({ compose, router }) => {
+      router.go('studio');
+      compose.surprise();
+    },
+  },
+  {
+    id: 'lyrics',
+    group: 'make',
+    icon: 'edit',
+    run: ({ overlays }) => overlays.show('lyrics'),
+  },
+  {
     id: 'advanced',
     group: 'make',
     icon: 'studio',
     when: ({ compose }) => compose.limits !== null,
-    run: ({ router, overlays }) => {
+    run: ({ compose, router, overlays }) => {
       router.go('studio');
+      compose.set({ simple: false });
       overlays.advanced = true;
     },
   },

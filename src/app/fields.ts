@@ -6,8 +6,21 @@ import type { Sampling, TaskLimits } from '../lib/task.ts';
 
 export type GroupId = 'sampling' | 'guidance' | 'erg';
 
+/** Controls of the form beside Sampling, with the ranges of the official interface. */
+export const SONG_RANGES = {
+  /** What "random length" draws from, seconds, as far as the model goes. */
+  randomSeconds: { min: 30, max: 240 },
+  loraWeight: { min: -3, max: 3, step: 0.05, default: 1 },
+  referenceStrength: { min: 0, max: 1, step: 0.01, default: 0.5 },
+} as const;
+
+/** In the field for the exact length: draw one. */
+export const RANDOM_LENGTH = -1;
+
 interface Row {
   readonly id: string;
+  /** Its row in the list of the official interface's controls (scripts/controls.ts). */
+  readonly feature: string;
   readonly group: GroupId;
   /** False where the model does not listen to it. */
   readonly heard?: (limits: TaskLimits) => boolean;
@@ -59,16 +72,18 @@ const hasErg = (limits: TaskLimits): boolean => limits.erg;
 
 const numberRow = (
   id: string,
+  feature: string,
   group: GroupId,
   range: NumberRow['range'],
   get: NumberRow['get'],
   set: NumberRow['set'],
   rest: Pick<Row, 'heard' | 'active'> = {},
-): NumberRow => ({ kind: 'number', id, group, range, get, set, ...rest });
+): NumberRow => ({ kind: 'number', id, feature, group, range, get, set, ...rest });
 
 export const FIELDS: readonly Field[] = [
   numberRow(
     'steps',
+    'B12',
     'sampling',
     (limits) => limits.steps,
     (s) => s.steps,
@@ -77,6 +92,7 @@ export const FIELDS: readonly Field[] = [
   {
     kind: 'choice',
     id: 'solver',
+    feature: 'B16',
     group: 'sampling',
     options: ['euler', 'heun', 'pingpong'] satisfies Sampling['solver'][],
     get: (s) => s.solver,
@@ -84,6 +100,7 @@ export const FIELDS: readonly Field[] = [
   },
   numberRow(
     'omega',
+    'B19',
     'sampling',
     fixed(-100, 100, 1),
     (s) => s.omega,
@@ -92,6 +109,7 @@ export const FIELDS: readonly Field[] = [
   {
     kind: 'list',
     id: 'ossSteps',
+    feature: 'B23',
     group: 'sampling',
     get: (s) => s.ossSteps,
     set: (s, ossSteps) => ({ ...s, ossSteps }),
@@ -99,6 +117,7 @@ export const FIELDS: readonly Field[] = [
   {
     kind: 'choice',
     id: 'guidance.type',
+    feature: 'B17',
     group: 'guidance',
     options: ['apg', 'cfg', 'cfg_star'] satisfies Sampling['guidance']['type'][],
     get: (s) => s.guidance.type,
@@ -106,6 +125,7 @@ export const FIELDS: readonly Field[] = [
   },
   numberRow(
     'guidance.scale',
+    'B13',
     'guidance',
     fixed(0, 30, 0.1),
     (s) => s.guidance.scale,
@@ -113,6 +133,7 @@ export const FIELDS: readonly Field[] = [
   ),
   numberRow(
     'guidance.interval',
+    'B20',
     'guidance',
     fixed(0, 1, 0.05),
     (s) => s.guidance.interval,
@@ -120,6 +141,7 @@ export const FIELDS: readonly Field[] = [
   ),
   numberRow(
     'guidance.decay',
+    'B21',
     'guidance',
     fixed(0, 1, 0.05),
     (s) => s.guidance.decay,
@@ -127,6 +149,7 @@ export const FIELDS: readonly Field[] = [
   ),
   numberRow(
     'guidance.minScale',
+    'B22',
     'guidance',
     fixed(0, 200, 0.5),
     (s) => s.guidance.minScale,
@@ -136,6 +159,7 @@ export const FIELDS: readonly Field[] = [
   {
     kind: 'switch',
     id: 'guidance.apart',
+    feature: 'B14',
     group: 'guidance',
     heard: sings,
     get: isApart,
@@ -143,6 +167,7 @@ export const FIELDS: readonly Field[] = [
   },
   numberRow(
     'guidance.textScale',
+    'B14',
     'guidance',
     fixed(0, 10, 0.1),
     (s) => s.guidance.textScale,
@@ -151,6 +176,7 @@ export const FIELDS: readonly Field[] = [
   ),
   numberRow(
     'guidance.lyricScale',
+    'B14',
     'guidance',
     fixed(0, 10, 0.1),
     (s) => s.guidance.lyricScale,
@@ -160,6 +186,7 @@ export const FIELDS: readonly Field[] = [
   ...(['tag', 'lyric', 'diffusion'] as const).map((part): SwitchRow => ({
     kind: 'switch',
     id: `erg.${part}`,
+    feature: 'B18',
     group: 'erg',
     heard: (limits) => hasErg(limits) && (part !== 'lyric' || limits.sings),
     get: (s) => s.erg[part],

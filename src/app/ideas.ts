@@ -1,7 +1,7 @@
 /** Words for the style text that models of this kind know, grouped as a musician would look for them. */
 export const IDEAS = [
   {
-    group: 'Genre',
+    group: 'genre',
     tags: [
       'lofi hip-hop',
       'ambient',
@@ -27,7 +27,7 @@ export const IDEAS = [
     ],
   },
   {
-    group: 'Mood',
+    group: 'mood',
     tags: [
       'calm',
       'dreamy',
@@ -42,7 +42,7 @@ export const IDEAS = [
     ],
   },
   {
-    group: 'Instruments',
+    group: 'instruments',
     tags: [
       'piano',
       'electric piano',
@@ -83,3 +83,34 @@ export const STARTERS = [
   { prompt: 'salsa, festive, piano, trumpet, brass, 104 bpm', seed: 25 },
   { prompt: 'blues, gritty, harmonica, piano, 92 bpm, E major', seed: 26 },
 ] as const;
+
+const TAGS: readonly string[] = [...new Set(IDEAS.flatMap(({ tags }): readonly string[] => tags))];
+const MOST_SUGGESTED = 5;
+
+/** Tags that go on from what stands at the caret, after the last comma before it; empty below two letters. */
+export function suggest(text: string, caret: number): readonly string[] {
+  const begun = begunTag(text, caret).toLowerCase();
+  if (begun.length < 2) return [];
+  const used = new Set(text.split(',').map((part) => part.trim().toLowerCase()));
+  const begins = TAGS.filter((tag) => tag.startsWith(begun));
+  const holds = TAGS.filter((tag) => !tag.startsWith(begun) && tag.includes(` ${begun}`));
+  return [...begins, ...holds].filter((tag) => !used.has(tag)).slice(0, MOST_SUGGESTED);
+}
+
+/** The text with the begun tag written out, and where the caret goes. */
+export function complete(
+  text: string,
+  caret: number,
+  tag: string,
+): { readonly text: string; readonly caret: number } {
+  const start = caret - begunTag(text, caret).length;
+  const after = text.slice(caret).replace(/^[^,]*/u, '');
+  const written = `${tag}${after === '' ? ', ' : ''}`;
+  return { text: text.slice(0, start) + written + after, caret: start + written.length };
+}
+
+const begunTag = (text: string, caret: number): string =>
+  text
+    .slice(0, caret)
+    .slice(text.slice(0, caret).lastIndexOf(',') + 1)
+    .replace(/^\s+/u, '');

@@ -3,7 +3,7 @@
  * for. A table is a chunk of its own, loaded before the app; English is built in and is what stays when one fails.
  * A new language is a file in words/ and a row here.
  */
-import { speak, type Words } from './text.ts';
+import { complete, speak, type Translation } from './text.ts';
 
 interface Language {
   /** In the language itself. */
@@ -12,11 +12,18 @@ interface Language {
   readonly locale: string;
   readonly dir: 'ltr' | 'rtl';
   /** Null: built in. */
-  readonly load: (() => Promise<Words>) | null;
+  readonly load: (() => Promise<Translation>) | null;
 }
 
 export const LANGUAGES = {
   en: { name: 'English', locale: 'en-GB', dir: 'ltr', load: null },
+  de: { name: 'Deutsch', locale: 'de', dir: 'ltr', load: () => import('./words/de.ts').then(({ DE }) => DE) },
+  ar: {
+    name: 'العربية',
+    locale: 'ar-u-nu-latn',
+    dir: 'rtl',
+    load: () => import('./words/ar.ts').then(({ AR }) => AR),
+  },
 } as const satisfies Record<string, Language>;
 
 export type LanguageId = keyof typeof LANGUAGES;
@@ -34,7 +41,7 @@ export function chooseLanguage(chosen: LanguageId | 'auto', wanted: readonly str
 export async function useLanguage(id: LanguageId): Promise<void> {
   const language: Language = LANGUAGES[id];
   try {
-    if (language.load) speak(language.locale, await language.load());
+    if (language.load) speak(language.locale, complete(await language.load()));
     document.documentElement.lang = id;
     document.documentElement.dir = language.dir;
   } catch {

@@ -14,6 +14,8 @@ export const DIALOGS = {
   link: () => import('./pages/LinkDialog.svelte'),
   backup: () => import('./pages/BackupDialog.svelte'),
   source: () => import('./pages/SourceDialog.svelte'),
+  presets: () => import('./pages/Presets.svelte'),
+  lyrics: () => import('./pages/LyricsDialog.svelte'),
 } as const satisfies Record<string, () => Promise<{ readonly default: DialogComponent }>>;
 
 export type DialogId = keyof typeof DIALOGS;

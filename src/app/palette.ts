@@ -1,7 +1,9 @@
 /** What the command palette finds: commands, settings, presets and songs that hold every word of the query. */
 import { COMMANDS } from './commands.ts';
+import type { Draft } from './compose.svelte.ts';
 import { clock, plain } from './format.ts';
 import type { IconName } from './icons.ts';
+import { draftOf, PRESETS } from './presets.ts';
 import { fold } from './search.ts';
 import type { Studio } from './studio.svelte.ts';
 import { fieldWords, named, TEXT } from './text.ts';
@@ -56,11 +58,37 @@ const settings: Source = ({ compose, overlays, router }) => {
       icon: 'studio',
       run: () => {
         router.go('studio');
+        compose.set({ simple: false });
         overlays.advanced = true;
         overlays.goTo = field.id;
       },
     };
   });
+};
+
+const presets: Source = ({ compose, gallery, router }) => {
+  const use = (draft: Partial<Draft>): void => {
+    compose.set(draft);
+    router.go('studio');
+  };
+  return [
+    ...gallery.own.list.map((preset): Entry => ({
+      id: `own.${preset.id}`,
+      group: 'presets',
+      title: preset.name,
+      icon: 'heart',
+      run: () => use(preset.draft),
+    })),
+    ...PRESETS.map((preset): Entry => ({
+      id: `preset.${preset.id}`,
+      group: 'presets',
+      title: preset.name,
+      also: preset.prompt,
+      detail: TEXT.presets.groups[preset.group],
+      icon: 'note',
+      run: () => use(draftOf(preset)),
+    })),
+  ];
 };
 
 const songs: Source = (studio) =>
@@ -81,6 +109,7 @@ const songs: Source = (studio) =>
 const SOURCES: readonly { readonly of: Source; readonly always: boolean }[] = [
   { of: commands, always: true },
   { of: settings, always: false },
+  { of: presets, always: false },
   { of: songs, always: false },
 ];
 

@@ -57,6 +57,9 @@ export class Shelf {
     return [...counts].sort((a, b) => b[1] - a[1] || a[0].localeCompare(b[0]));
   });
 
+  /** Blobs that something else on the page still needs. */
+  inHand: () => readonly string[] = () => [];
+
   constructor(toasts: Toasts) {
     this.#toasts = toasts;
     this.library = openLibrary();
@@ -314,7 +317,10 @@ export class Shelf {
     try {
       const blobs = await this.#blobs;
       // As in forget().
-      if (this.persistent) await blobs.sweep(await (await this.library).liveBlobs());
+      if (this.persistent) {
+        const live = await (await this.library).liveBlobs();
+        await blobs.sweep(new Set([...live, ...this.inHand()]));
+      }
       this.bytes = (await blobs.usage()).bytes;
       await this.#weigh();
     } catch (thrown) {

@@ -3,11 +3,12 @@ import { untrack } from 'svelte';
 import type { Result } from '../engine/engine.ts';
 import { asEngineError } from '../lib/errors.ts';
 import { recipeOf } from '../lib/recipe.ts';
-import type { Sampling, Task } from '../lib/task.ts';
+import type { Sampling, Task, TaskLimits } from '../lib/task.ts';
 import type { NewTrack, Track, TrackPatch } from '../storage/library.ts';
 import { Analyst } from './listen/analyst.ts';
 import { coverSvg } from './listen/cover.ts';
 import { EarlySongs } from './listen/early-songs.svelte.ts';
+import { keepLora } from './attachments.ts';
 import { Backup } from './backup.svelte.ts';
 import { readBatch, writeBatch, type Batch } from './batch.ts';
 import { Browse } from './browse.svelte.ts';
@@ -21,6 +22,7 @@ import { EngineClient } from './engine-client.ts';
 import { rateOf, workSeconds } from './estimate.ts';
 import { Exports } from './export.svelte.ts';
 import { fileName } from './format.ts';
+import { Gallery } from './gallery.svelte.ts';
 import type { Job } from './job.ts';
 import { Log } from './log.svelte.ts';
 import { ModelShelf } from './models.svelte.ts';
@@ -78,8 +80,12 @@ export class Studio {
       if (typeof model === 'string') this.useModel(model);
       return this.compose.limits;
     },
-    lora: async () => {
-      this.toasts.show({ text: TEXT.drop.noLora(this.model?.manifest.title ?? ''), sticky: true });
+    lora: async (file) => {
+      this.compose.addLora({ file: await keepLora(file), name: file.name.replace(/\.safetensors$/iu, '') });
+      this.router.go('studio');
+      this.compose.set({ simple: false });
+      this.overlays.advanced = true;
+      this.overlays.goTo = 'loras';
     },
     sound: async (file, use) => void (await this.sources.take(file, use)),
     backup: (file) => this.backup.choose(file),
@@ -109,6 +115,19 @@ export class Studio {
     },
   });
 
+  readonly gallery = new Gallery({
+    limits: (model) => this.limitsOf(model),
+    tracks: () => this.shelf.tracks,
+    pending: () => {
+      const { running, waiting } = this.queue;
+      return [...(running ? [running] : []), ...waiting].map(({ task }) => task);
+    },
+    enqueue: (task, title) => void this.queue.add([{ task, title, preset: '' }]),
+    play: (track) => this.show(track, true),
+    pause: () => this.player.pause(),
+    playing: () => (this.player.playing ? this.player.track : null),
+  });
+
   readonly pwa = new Pwa();
   readonly device: Device;
   readonly bench: Bench;
@@ -122,6 +141,7 @@ export class Studio {
 
   constructor(client = new EngineClient()) {
     this.#client = client;
+    this.shelf.inHand = () => this.compose.files;
     this.device = new Device(client, this.settings);
     this.bench = new Bench(client);
     this.queue = new Queue({
@@ -225,15 +245,17 @@ export class Studio {
     return ahead.reduce<number>((sum, seconds) => sum + (seconds ?? 0), left);
   }
 
+  limitsOf(model: string): TaskLimits | null {
+    return this.device.models.find(({ manifest }) => manifest.id === model)?.limits ?? null;
+  }
+
   /** Puts the draft in line, once for each take. */
   generate(): void {
     if (this.compose.problem || !this.compose.limits) return;
-    const { takes, seed, prompt, preset } = this.compose.draft;
+    const { prompt, preset } = this.compose.draft;
     const title = titleOf(prompt, TEXT.library.untitled);
-    const work = Array.from({ length: takes }, (_, take) => {
-      this.lastSeed = seed === null ? rollSeed() : seed + take;
-      return { title, preset, task: this.compose.task(this.lastSeed) };
-    });
+    const work = this.compose.tasks().map((task) => ({ title, preset, task }));
+    this.lastSeed = work.at(-1)?.task.seeds[0] ?? null;
     void this.queue.add(work);
   }
 
@@ -451,7 +473,9 @@ export class Studio {
     if (!first || !last) return;
     if (this.settings.current.notices) notify(TEXT.live.ready(job.title));
     const ready = last;
-    if (!(await this.early.finish(job, first)) && !this.player.playing) await this.show(ready, false);
+    const goesOn = await this.early.finish(job, first);
+    this.gallery.arrived(ready);
+    if (!goesOn && !this.player.playing) await this.show(ready, false);
     this.toasts.show({
       text: TEXT.toast.ready(job.title),
       action: { label: TEXT.toast.play, run: () => void this.show(ready, true) },

@@ -1,6 +1,6 @@
 /**
- * Every word of the interface, in English. The other languages (words/) are tables of the same type, so a word that
- * one of them lacks is a type error. No sentence is glued from parts outside of a table: what varies is an argument,
+ * Every word of the interface, in English. The other languages (words/) are tables of the same type; what one of them
+ * lacks is said in English. No sentence is glued from parts outside of a table: what varies is an argument,
  * what counts goes through `plural`.
  */
 import type { ErrorCode } from '../lib/errors.ts';
@@ -39,6 +39,20 @@ const EN = {
     region: 'Compose',
     title: 'New song',
     surprise: 'Surprise me',
+    presets: 'Presets',
+    depth: 'How much is shown',
+    simple: 'Simple',
+    full: 'Full',
+    suggestions: 'Suggestions',
+    ideaGroups: { genre: 'Genre', mood: 'Mood', instruments: 'Instruments' },
+    randomLength: 'Random length',
+    between: (min: string, max: string) => `${min}–${max}`,
+    seedsListed: (n: number) =>
+      plural(
+        n,
+        'The list in Advanced holds 1 seed, and it counts.',
+        'The list in Advanced holds # seeds, and they count.',
+      ),
     style: 'Style',
     styleHint: 'genre, mood, instruments',
     stylePlaceholder: 'slow jazz waltz, piano trio, 96 bpm, A minor',
@@ -136,11 +150,54 @@ const EN = {
       sampling: { title: 'Sampling', hint: 'How the song is worked out of noise, step by step.' },
       guidance: { title: 'Guidance', hint: 'How closely the music keeps to your words.' },
       erg: { title: 'ERG', hint: 'Entropy rectifying guidance: steadier, cleaner results.' },
+      /** `words`: what else the search finds it by. */
+      reference: {
+        title: 'Reference audio',
+        hint: 'The song starts from a sound instead of from noise.',
+        words: 'audio2audio strength upload file',
+      },
+      lora: {
+        title: 'LoRA',
+        hint: 'Small files that turn the model towards a style. Several add up.',
+        words: 'weight safetensors adapter',
+      },
+      seeds: {
+        title: 'Seeds and device',
+        hint: 'The same seed and settings give the same song.',
+        words: 'manual seeds list length duration seconds random',
+      },
     },
+    savePreset: 'Save as preset',
+    noReference: (model: string) => `${model} cannot start from a sound.`,
+    referenceNone: 'No sound chosen',
+    referenceReading: 'Reading the sound',
+    referenceChoose: 'Choose a sound',
+    referenceRemove: 'Take the reference out',
+    referenceRefused: (file: string, why: string) => `${file} was not taken. ${why}`,
+    strength: 'Strength',
+    strengthHint: '0 ignores it, 1 copies it',
+    noLoras: (model: string) => `${model} takes no LoRA. The list is kept for models that do.`,
+    loraDrop: 'Drop .safetensors files here',
+    loraChoose: 'Choose files',
+    loraOn: (name: string) => `Use ${name}`,
+    loraWeight: (name: string) => `Weight of ${name}`,
+    loraRemove: (name: string) => `Take ${name} off the list`,
+    loraRefused: (file: string, why: string) => `${file} was not taken. ${why}`,
+    seconds: 'Exact length',
+    secondsHint: (min: string, max: string) => `Seconds; −1 draws ${min} to ${max}`,
+    seeds: 'Manual seeds',
+    seedsHint: 'One song for each',
+    seedsWrong: (most: number) =>
+      `Seeds must be at most ${most} whole numbers with commas between them, like 1, 2, 3.`,
+    device: 'Provider, precision, memory and threads are set on the Device page',
   },
   fields: {
     steps: { label: 'Steps', hint: 'More is finer and slower' },
-    solver: { label: 'Solver', hint: '', options: { euler: 'Euler', heun: 'Heun', pingpong: 'Ping-pong' } },
+    solver: {
+      label: 'Solver',
+      hint: 'Elsewhere called scheduler',
+      options: { euler: 'Euler', heun: 'Heun', pingpong: 'Ping-pong' },
+    },
     omega: { label: 'Omega', hint: 'Granularity of detail' },
     ossSteps: { label: 'OSS steps', hint: 'Exact steps, instead of a count' },
     'guidance.type': { label: 'Type', hint: '', options: { apg: 'APG', cfg: 'CFG', cfg_star: 'CFG★' } },
@@ -162,11 +219,82 @@ const EN = {
   sections: {
     intro: 'Intro',
     verse: 'Verse',
+    'pre-chorus': 'Pre-chorus',
     chorus: 'Chorus',
     bridge: 'Bridge',
     break: 'Break',
     solo: 'Solo',
     outro: 'Outro',
+  },
+  lyrics: {
+    syllables: (n: number) => plural(n, '1 syllable', '# syllables'),
+    sum: (words: string, syllables: string, time: string) => `${words}, ${syllables}, sings in about ${time}`,
+    plain: 'Show as plain text',
+    plainShort: 'Text',
+    plainLabel: 'Lyrics as plain text',
+    undo: 'Undo in the lyrics',
+    expand: 'Open the large editor',
+    heading: (n: number) => `Heading of section ${n}`,
+    removeHeading: (section: string) => `Take off the heading ${section}`,
+    block: (section: string, n: number) => `Lyrics, ${section}, section ${n}`,
+    language: 'Language',
+    detectedEach: 'As detected, line by line',
+    lineLanguage: 'Language of this line',
+    detected: 'As detected',
+    warnings: 'What may be sung wrongly',
+    more: (n: number) => plural(n, '1 more', '# more'),
+    about: {
+      unknownSection: (line: number, what: string) =>
+        `Line ${line}: the model does not know the section “${what}”. Use verse, chorus, bridge and the like.`,
+      inlineBrackets: (line: number, what: string) =>
+        `Line ${line}: ${what} inside a line is not a heading. Put it on a line of its own, or take it out.`,
+      repeat: (line: number, what: string) =>
+        `Line ${line}: “${what}” is sung as it stands. Write the repeated lines out.`,
+      longLine: (line: number, what: string) =>
+        `Line ${line} has ${what} syllables. Long lines are rushed; break it in two.`,
+      mixedScripts: (line: number, _what: string) =>
+        `Line ${line} mixes scripts. A line is sung in one language: give each its own line.`,
+      script: (line: number, what: string) =>
+        `Line ${line}: the model has no letters for “${what}”. Write it as it sounds, in Latin letters.`,
+      symbols: (line: number, what: string) => `Line ${line}: “${what}” cannot be sung.`,
+      language: (line: number, what: string) => `Line ${line}: “${what}” is not a language that can be sung.`,
+      noSections: (_line: number, _what: string) =>
+        'No section has a heading. With [verse] and [chorus] the song gets its form.',
+      tooLong: (_line: number, _what: string) =>
+        'There are more words than the length has room for. Make the song longer, or the words fewer.',
+    },
+  },
+  presets: {
+    title: 'Presets',
+    hint: 'Whole styles to start from. Listening makes a short song on this device once; it stays in your library.',
+    search: 'Find a preset',
+    none: (query: string) => `No preset matches “${query}”.`,
+    own: 'Your presets',
+    noOwn: 'None yet. What is in the form now can be kept under a name.',
+    name: 'Name of the preset',
+    nameHint: 'Keep the form under a name',
+    save: 'Save',
+    saved: (name: string) => `${name} is among your presets`,
+    used: (name: string) => `${name} is in Compose`,
+    rename: (name: string) => `Rename ${name}`,
+    delete: (name: string) => `Delete ${name}`,
+    deleted: (name: string) => `${name} deleted`,
+    listenStates: {
+      none: (name: string) => `Listen to ${name}: makes a short song`,
+      waiting: (name: string) => `${name} is being made`,
+      ready: (name: string) => `Play ${name}`,
+      playing: (name: string) => `Pause ${name}`,
+    },
+    groups: {
+      popular: 'Popular',
+      rock: 'Rock',
+      groove: 'Groove',
+      electronic: 'Electronic',
+      jazz: 'Jazz',
+      folk: 'Folk',
+      calm: 'Calm',
+      orchestral: 'Orchestral',
+    },
   },
   views: {
     label: 'Studio view',
@@ -1093,6 +1221,9 @@ const EN = {
     zoomOut: 'Zoom out',
     generate: 'Generate',
     stopAndKeep: 'Stop and keep',
+    presets: 'Presets',
+    lyrics: 'Open the large lyrics editor',
+    surprise: 'Surprise me',
     advanced: 'Open the advanced settings',
     reuse: 'Reuse the settings of this song',
     palette: 'Command palette',
@@ -1135,7 +1266,7 @@ const EN = {
     hint: 'Type a command, a setting or a song',
     results: 'Results',
     none: (query: string) => `Nothing matches “${query}”.`,
-    groups: { actions: 'Actions', settings: 'Settings', songs: 'Songs' },
+    groups: { actions: 'Actions', settings: 'Settings', presets: 'Presets', songs: 'Songs' },
     field: (group: string, name: string) => `${group}: ${name}`,
     on: 'on',
     off: 'off',
@@ -1157,6 +1288,23 @@ const EN = {
 };
 
 export type Words = typeof EN;
+
+/** A table of another language. What it lacks is said in English; words.test.ts counts that. */
+export type Translation = Part<Words>;
+type Part<T> = T extends (...args: never) => unknown ? T : { readonly [K in keyof T]?: Part<T[K]> };
+
+/** The translation over English. */
+export function complete(words: Translation): Words {
+  const over = <T>(base: T, part: Part<T> | undefined): T => {
+    if (part === undefined) return base;
+    if (typeof base !== 'object' || base === null) return part as T; // a leaf has the type of the word itself
+    const keys = Object.keys(base) as (keyof T)[];
+    return Object.fromEntries(
+      keys.map((key) => [key, over(base[key], (part as { [K in keyof T]?: Part<T[K]> })[key])]),
+    ) as T; // each key of the base
+  };
+  return over(EN as Words, words);
+}
 
 /** The words in use. They are settled before the app is loaded and stay the same as long as the page does. */
 export let TEXT: Words = EN;
@@ -1183,3 +1331,7 @@ export function fieldWords(id: string): FieldWords {
   const table: Readonly<Record<string, FieldWords>> = TEXT.fields;
   return table[id] ?? { label: id, hint: '' };
 }
+
+/** A language by its name in the language of the page; its code where Intl does not know it. */
+export const languageName = (code: string): string =>
+  new Intl.DisplayNames(LOCALE, { type: 'language' }).of(code) ?? code;

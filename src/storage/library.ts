@@ -104,7 +104,7 @@ export interface Library {
   forget(ids: readonly string[]): Promise<void>;
   /** The track with this sound, also from the trash, or null. */
   byAudio(audio: string): Promise<Track | null>;
-  /** Ids of every blob that a track names, trash included, or that work in line starts from. */
+  /** Ids of every blob that a track names, trash included, or that work done or in line starts from. */
   liveBlobs(): Promise<ReadonlySet<string>>;
   collections(): Promise<readonly Collection[]>;
   putCollection(collection: Collection): Promise<void>;
@@ -199,7 +199,7 @@ function libraryOver(stores: Stores, channel: string | null): Library {
       );
       return new Set([
         ...tracks.flatMap(({ audio, latents }) => (latents === null ? [audio] : [audio, latents])),
-        ...jobs.flatMap(({ task }) => ('source' in task ? [task.source.blob] : [])),
+        ...[...tracks, ...jobs].flatMap(({ task }) => broughtBy(task)),
       ]);
     },
     collections: () => told('Reading the collections', stores.all('collections')),
@@ -251,3 +251,9 @@ async function told<T>(doing: string, work: Promise<T>): Promise<T> {
     throw new EngineError('storage', `${doing} failed: ${message}`, { cause: thrown });
   }
 }
+
+/** Sounds and LoRAs that a task was given. Tasks of older versions know no LoRA. */
+const broughtBy = (task: Task): readonly string[] => [
+  ...('source' in task ? [task.source.blob] : []),
+  ...((task.loras as Task['loras'] | undefined) ?? []).map(({ file }) => file),
+];

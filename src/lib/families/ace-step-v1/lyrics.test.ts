@@ -5,7 +5,8 @@ import { languageIdentifier } from '../../text/langid.ts';
 import { countLanguages } from '../../text/segment.ts';
 import { readTable } from '../../text/table.ts';
 import { encodeUtf8 } from '../../text/utf8.ts';
-import { explainLyrics, lyricIds, LYRIC_LANGUAGES } from './lyrics.ts';
+import { LYRIC_LANGUAGES } from './languages.ts';
+import { explainLyrics, lyricIds } from './lyrics.ts';
 
 const DATA = new URL('../../../../public/data/', import.meta.url);
 const SHARED = new URL('../../../../../shared/', import.meta.url);

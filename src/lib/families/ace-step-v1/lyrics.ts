@@ -6,6 +6,7 @@
  * the reference's detector finds. Languages without a tag of their own are spelled as English.
  */
 import { EngineError } from '../../errors.ts';
+import { LYRIC_LANGUAGES } from './languages.ts';
 import { bpeTokenizer } from '../../text/bpe.ts';
 import { normalizeChinese, pinyinOf } from '../../text/chinese.ts';
 import { romajiOf } from '../../text/japanese.ts';
@@ -15,27 +16,6 @@ import { py, strip } from '../../text/python.ts';
 import { countLanguages, languageOf } from '../../text/segment.ts';
 import { expandNumbers, expandSymbols } from '../../text/spoken.ts';
 import { readTable, type Table } from '../../text/table.ts';
-
-/** Languages with a tag in the vocabulary, as they can be chosen. */
-export const LYRIC_LANGUAGES = [
-  'ar',
-  'cs',
-  'de',
-  'en',
-  'es',
-  'fr',
-  'hi',
-  'hu',
-  'it',
-  'ja',
-  'ko',
-  'nl',
-  'pl',
-  'pt',
-  'ru',
-  'tr',
-  'zh',
-] as const;
 
 export interface LyricOptions {
   /** 'auto' (or '') finds each line's language; a code of LYRIC_LANGUAGES says it for the whole song. */

@@ -1,0 +1,20 @@
+/** Languages with a tag in the vocabulary, as they can be chosen. */
+export const LYRIC_LANGUAGES = [
+  'ar',
+  'cs',
+  'de',
+  'en',
+  'es',
+  'fr',
+  'hi',
+  'hu',
+  'it',
+  'ja',
+  'ko',
+  'nl',
+  'pl',
+  'pt',
+  'ru',
+  'tr',
+  'zh',
+] as const;
