@@ -1294,17 +1294,16 @@ export type Translation = Part<Words>;
 type Part<T> = T extends (...args: never) => unknown ? T : { readonly [K in keyof T]?: Part<T[K]> };
 
 /** The translation over English. */
-export function complete(words: Translation): Words {
-  const over = <T>(base: T, part: Part<T> | undefined): T => {
-    if (part === undefined) return base;
-    if (typeof base !== 'object' || base === null) return part as T; // a leaf has the type of the word itself
-    const keys = Object.keys(base) as (keyof T)[];
-    return Object.fromEntries(
-      keys.map((key) => [key, over(base[key], (part as { [K in keyof T]?: Part<T[K]> })[key])]),
-    ) as T; // each key of the base
-  };
-  return over(EN as Words, words);
+export const complete = (words: Translation): Words => over(EN, words) as Words; // the shape is that of EN
+
+function over(base: unknown, part: unknown): unknown {
+  if (part === undefined) return base;
+  if (!isTable(base) || !isTable(part)) return part;
+  return Object.fromEntries(Object.entries(base).map(([key, word]) => [key, over(word, part[key])]));
 }
+
+const isTable = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** The words in use. They are settled before the app is loaded and stay the same as long as the page does. */
 export let TEXT: Words = EN;
