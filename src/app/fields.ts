@@ -2,7 +2,7 @@
  * The Advanced drawer as a table: one row a control. Ranges and hints follow the official interface
  * (reference table 000.B); steps come from the model's limits. A new sampling option is a new row.
  */
-import type { Sampling, TaskLimits } from '../lib/task.ts';
+import { WORK_RANGES, type Sampling, type TaskLimits } from '../lib/task.ts';
 
 export type GroupId = 'sampling' | 'guidance' | 'erg';
 
@@ -11,7 +11,7 @@ export const SONG_RANGES = {
   /** What "random length" draws from, seconds, as far as the model goes. */
   randomSeconds: { min: 30, max: 240 },
   loraWeight: { min: -3, max: 3, step: 0.05, default: 1 },
-  referenceStrength: { min: 0, max: 1, step: 0.01, default: 0.5 },
+  referenceStrength: WORK_RANGES.strength,
 } as const;
 
 /** In the field for the exact length: draw one. */

@@ -18,6 +18,20 @@ interface Language {
 export const LANGUAGES = {
   en: { name: 'English', locale: 'en-GB', dir: 'ltr', load: null },
   de: { name: 'Deutsch', locale: 'de', dir: 'ltr', load: () => import('./words/de.ts').then(({ DE }) => DE) },
+  fr: {
+    name: 'Français',
+    locale: 'fr',
+    dir: 'ltr',
+    load: () => import('./words/fr.ts').then(({ FR }) => FR),
+  },
+  es: { name: 'Español', locale: 'es', dir: 'ltr', load: () => import('./words/es.ts').then(({ ES }) => ES) },
+  zh: {
+    name: '简体中文',
+    locale: 'zh-Hans',
+    dir: 'ltr',
+    load: () => import('./words/zh.ts').then(({ ZH }) => ZH),
+  },
+  ja: { name: '日本語', locale: 'ja', dir: 'ltr', load: () => import('./words/ja.ts').then(({ JA }) => JA) },
   ar: {
     name: 'العربية',
     locale: 'ar-u-nu-latn',

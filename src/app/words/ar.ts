@@ -549,8 +549,6 @@ export const AR: Translation = {
     storage: 'التخزين',
     used: (used, free) => `استُعمل ${used}، والفارغ ${free}`,
     songs: (size) => `الأغاني ${size}`,
-    rest: (size) => `التطبيق والنماذج ${size}`,
-    usage: (songs, rest, free) => `الأغاني ${songs}، التطبيق والنماذج ${rest}، الفارغ ${free}`,
     protected: 'محمي: لن يمحوه المتصفح من نفسه',
     unprotected: 'قد يمحوه المتصفح إن ضاق المكان',
     protect: 'احمِه',

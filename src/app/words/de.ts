@@ -643,8 +643,6 @@ export const DE: Translation = {
     storage: 'Platz',
     used: (used, free) => `${used} belegt, ${free} frei`,
     songs: (size) => `Songs ${size}`,
-    rest: (size) => `App und Modelle ${size}`,
-    usage: (songs, rest, free) => `Songs ${songs}, App und Modelle ${rest}, frei ${free}`,
     protected: 'Geschützt: Der Browser räumt es nicht von selbst weg',
     unprotected: 'Der Browser darf es wegräumen, wenn der Platz knapp wird',
     protect: 'Schützen',

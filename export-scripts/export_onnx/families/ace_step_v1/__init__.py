@@ -74,7 +74,7 @@ SAMPLING = {
     "guidance": {
         "type": "apg", "scale": 15, "textScale": 0, "lyricScale": 0, "interval": 0.5, "decay": 0, "minScale": 3,
     },
-    "erg": {"tag": True, "lyric": True, "diffusion": True},
+    "erg": {"tag": True, "lyric": False, "diffusion": True},
     "ossSteps": [],
 }  # fmt: skip
 PRESETS = {"Standard": {"steps": 60}, "Draft": {"steps": 27}, "High": {"steps": 100}}
