@@ -590,7 +590,6 @@ export const DE: Translation = {
     notJson: (name) => `${name} ist nicht vollständig: Das JSON bricht vorher ab. Nichts wurde geändert.`,
     notLora: (name) => `${name} ist keine safetensors-Datei, oder sie ist abgeschnitten.`,
     noLora: (model) => `${model} nimmt keine LoRA. Wähl ein Modell, das es tut, und leg sie noch einmal ab.`,
-    batch: (name) => `${name} ist eine Liste zu machender Songs. Öffne sie in der Reihe.`,
     notBackup: (name) =>
       `${name} ist ein Zip, aber keine Sicherung von Cadenza. Pack es aus und leg den Inhalt ab.`,
     tooMany: (limit) =>
