@@ -83,7 +83,7 @@ function toneFile(seconds: number): Buffer {
   const rate = 22_050;
   const frames = Math.round(seconds * rate);
   const file = Buffer.alloc(44 + 4 * frames);
-  file.write('RIFF', 0).toString();
+  file.write('RIFF', 0);
   file.writeUInt32LE(file.length - 8, 4);
   file.write('WAVEfmt ', 8);
   file.writeUInt32LE(16, 16);
