@@ -110,6 +110,7 @@ export class StreamConverter {
     let filled = 0;
     for (const { begin: at, bytes } of this.#held) {
       const part = bytes.subarray(Math.max(0, begin - at), Math.max(0, end - at));
+      if (part.byteLength === 0) continue; // it lies beside the range
       whole.set(part, Math.max(0, at - begin));
       filled += part.byteLength;
     }
