@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 import { unzipSync } from 'fflate';
 import { readTags } from '../src/lib/audio/tags.ts';
@@ -212,4 +213,109 @@ test('everything comes back from a backup after this browser was wiped', async (
   await page.keyboard.press('k');
   await expect(studio.song.getByText('Slow jazz waltz, piano trio').first()).toBeVisible();
   expect(difference(first, await studio.download())).toBe(0);
+});
+
+test('three songs leave the library as one zip', async ({ studio, page }) => {
+  await studio.open();
+  for (const seed of [1, 2, 3]) await studio.make({ ...SONG, seed });
+  await studio.go('library');
+  const songs = page.getByRole('region', { name: TEXT.library.songs });
+  await songs.getByRole('row').first().click();
+  await page.keyboard.press('Control+a');
+  await page
+    .getByRole('toolbar', { name: TEXT.library.bulk })
+    .getByRole('button', { name: TEXT.library.export })
+    .click();
+  const dialog = page.getByRole('dialog', { name: T.title, exact: true });
+  await dialog.getByRole('radio', { name: T.formats.mp3 }).check({ force: true });
+  const waiting = page.waitForEvent('download');
+  await dialog.getByRole('button', { name: T.runMany(3, T.formats.mp3) }).click();
+  const download = await waiting;
+  expect(download.suggestedFilename()).toMatch(/^Cadenza \d{4}-\d\d-\d\d\.zip$/);
+  const files = unzipSync(readFileSync(await download.path()));
+  expect(Object.keys(files).sort()).toEqual(
+    [1, 2, 3].map((n) => `Slow jazz waltz, piano trio - take ${n} - ${n}.mp3`),
+  );
+  for (const [i, name] of Object.keys(files).sort().entries()) {
+    const { settings } = await readTags(sourceOf(files[name]!));
+    expect(settings).toMatchObject({ task: { prompt: PROMPT, seeds: [i + 1] } });
+  }
+});
+
+test('the doctor names what is wrong and the way out, and a benchmark is measured', async ({
+  studio,
+  page,
+}) => {
+  await studio.open();
+  await studio.go('device');
+  const doctor = page.getByRole('region', { name: TEXT.doctor.title });
+  const { noWebGpu, noAdapter, software } = TEXT.doctor.causes;
+  await expect(doctor.getByText(new RegExp([noWebGpu, noAdapter, software].join('|')))).toBeVisible();
+  const { chromiumLinux, gpuFlag } = TEXT.doctor.ways;
+  await expect(doctor.getByText(chromiumLinux).or(doctor.getByText(gpuFlag)).first()).toBeVisible();
+  const bench = page.getByRole('region', { name: TEXT.bench.title });
+  await bench.getByRole('button', { name: TEXT.bench.run }).click();
+  await expect(bench.getByRole('button', { name: TEXT.bench.copy })).toBeVisible({ timeout: 120_000 });
+  const waiting = page.waitForEvent('download');
+  await bench.getByRole('button', { name: TEXT.bench.save }).click();
+  const measured = JSON.parse(readFileSync(await (await waiting).path(), 'utf8')) as {
+    model: string;
+    seconds: number;
+    timings: Record<string, number>;
+    graphs: unknown[];
+  };
+  expect(measured).toMatchObject({ model: 'nano', seconds: 10 });
+  expect(measured.timings['total']).toBeGreaterThan(measured.timings['denoise']!);
+  expect(measured.graphs.length).toBeGreaterThan(4);
+  await studio.go('library');
+  await expect(page.getByText(TEXT.library.empty), 'it is thrown away').toBeVisible();
+});
+
+test('axe finds nothing serious in the dialogs of files, in both themes and on a phone', async ({
+  studio,
+  page,
+}) => {
+  await studio.open();
+  await studio.make(SONG);
+  const link = { cadenza: 1, title: 'A song', task: { prompt: PROMPT, lyrics: 'one\ntwo' } };
+  const { deflateSync, strToU8 } = await import('fflate');
+  const hash = Buffer.from(deflateSync(strToU8(JSON.stringify(link)))).toString('base64url');
+  const wav = Buffer.concat([Buffer.from('RIFF\0\0\0\0WAVE'), Buffer.alloc(64)]);
+  const open = {
+    [T.title]: () => studio.song.getByRole('button', { name: T.open, exact: true }).click(),
+    [TEXT.link.open]: () => page.evaluate((hash) => (location.hash = `#s=${hash}`), hash),
+    [D.ask]: () => drop(page, [{ name: 'take.wav', bytes: wav }]),
+    [TEXT.backup.title]: async () => {
+      await page.keyboard.press('Control+k');
+      await page.getByRole('combobox', { name: TEXT.palette.hint }).fill(TEXT.commands.backup);
+      await page.keyboard.press('Enter');
+    },
+  };
+  for (const [name, show] of Object.entries(open)) {
+    await page.setViewportSize({ width: 1440, height: 900 });
+    await show();
+    await expect(page.getByRole('dialog', { name, exact: true })).toBeVisible();
+    for (const [colorScheme, width] of [
+      ['light', 1440],
+      ['dark', 768],
+      ['light', 360],
+    ] as const) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.setViewportSize({ width, height: 800 });
+      const { violations } = await new AxeBuilder({ page })
+        .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])
+        .analyze();
+      const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+      expect(
+        serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`),
+        `${name}, ${colorScheme}, ${width}`,
+      ).toEqual([]);
+      if (process.env.SHOTS)
+        await page.screenshot({
+          path: `${process.env.SHOTS}/${name.replace(/\W+/g, '-')}-${width}-${colorScheme}.png`,
+        });
+    }
+    await page.keyboard.press('Escape');
+    await expect(page.getByRole('dialog', { name, exact: true })).toHaveCount(0);
+  }
 });

@@ -213,8 +213,8 @@ export const COMMANDS: readonly Command[] = [
     group: 'everywhere',
     icon: 'export',
     when: hasSong,
-    run: ({ exports, player }) => {
-      if (player.track) exports.open([player.track]);
+    run: ({ exports, player, work }) => {
+      if (player.track) exports.open([player.track], work.regions.list);
     },
   },
   {
