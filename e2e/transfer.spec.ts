@@ -156,7 +156,8 @@ test('a link fills the form once the user says so', async ({ studio, page, conte
 });
 
 test('everything comes back from a backup after this browser was wiped', async ({ studio, page }) => {
-  await page.addInitScript(() => Reflect.deleteProperty(window, 'showSaveFilePicker'));
+  // Nobody is there to answer the browser's own dialog.
+  await page.addInitScript(() => Object.defineProperty(window, 'showSaveFilePicker', { value: undefined }));
   await studio.open();
   const first = await studio.makeAndDownload(SONG);
   await studio.make({ ...SONG, prompt: 'fast techno', seed: 8 });
