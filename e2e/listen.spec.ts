@@ -1,4 +1,5 @@
 /** Listening: the queue, loops and comparisons, measured at the audio clock. */
+import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 import { expect, test, TEXT, type Studio } from './fixtures.ts';
 import { gains, recordSound, rendered, started } from './sounding.ts';
@@ -201,3 +202,77 @@ test('a song is heard while it is being made, and goes on as the finished one', 
     })
     .toBe(true);
 });
+
+/** Picture of the spectrum as it stands on the page: a number for its pixels, and how many colours it has. */
+async function spectrumOf(page: Page, studio: Studio) {
+  const canvas = studio.song.locator('[data-drawn=true] canvas');
+  await expect(canvas).toBeVisible();
+  return page.evaluate(() => {
+    const canvas = document.querySelector<HTMLCanvasElement>('[data-drawn=true] canvas')!;
+    const { data } = canvas.getContext('2d')!.getImageData(0, 0, canvas.width, canvas.height);
+    const colours = new Set<number>();
+    let hash = 0;
+    for (let i = 0; i < data.length; i += 4) {
+      const colour = (data[i]! << 16) | (data[i + 1]! << 8) | data[i + 2]!;
+      colours.add(colour);
+      hash = (Math.imul(hash, 31) + colour) | 0;
+    }
+    return { hash, colours: colours.size };
+  });
+}
+
+test('the spectrum of a song is drawn and follows the zoom; the strip shows where', async ({
+  studio,
+  page,
+}) => {
+  await studio.open();
+  await studio.make({ seconds: 2, seed: 1, prompt: 'calm piano' });
+  await studio.song.getByRole('radio', { name: TEXT.listen.spectrum }).check({ force: true });
+  const first = await spectrumOf(page, studio);
+  expect(first.colours, 'a picture, not a plain ground').toBeGreaterThan(50);
+  const picture = studio.song.getByRole('img', { name: /^Spectrum of Calm piano/ });
+  await expect(picture).toHaveAttribute('aria-label', /0:00 to 0:0[12], 40 Hz to 20 kHz.* Strongest around/);
+
+  await page.getByRole('main').focus();
+  for (let press = 0; press < 3; press++) await page.keyboard.press('+');
+  const strip = studio.song.getByRole('slider', { name: TEXT.listen.minimap });
+  await expect(strip).toBeVisible();
+  await expect.poll(async () => (await spectrumOf(page, studio)).hash).not.toBe(first.hash);
+  await strip.press('End');
+  await expect(strip).toHaveAttribute('aria-valuetext', /to 0:0[12]$/);
+  for (let press = 0; press < 3; press++) await page.keyboard.press('-');
+  await expect(strip).toHaveCount(0);
+  await expect
+    .poll(async () => (await spectrumOf(page, studio)).hash, 'the same picture again')
+    .toBe(first.hash);
+
+  await studio.make({ seconds: 2, seed: 2, prompt: 'fast techno, 140 bpm' });
+  await expect(studio.song.getByRole('img', { name: /^Spectrum of Fast techno/ })).toBeVisible();
+  await expect.poll(async () => (await spectrumOf(page, studio)).hash, 'another song').not.toBe(first.hash);
+});
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test(`axe finds nothing in what there is for listening, ${colorScheme}`, async ({ studio, page }) => {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await studio.open();
+    await studio.make({ seconds: 1, seed: 1, prompt: 'calm piano' });
+    await studio.make({ seconds: 1, seed: 2, prompt: 'calm piano' });
+    const faults = async (): Promise<readonly string[]> => {
+      const { violations } = await new AxeBuilder({ page })
+        .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])
+        .analyze();
+      return violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(' ')}`));
+    };
+    await studio.song.getByRole('radio', { name: TEXT.listen.spectrum }).check({ force: true });
+    await studio.song.getByRole('button', { name: TEXT.listen.zoomIn }).click();
+    const card = studio.song.getByRole('region', { name: TEXT.listen.compare });
+    await card.getByRole('button', { name: TEXT.listen.compareStart }).click();
+    await card.getByRole('switch', { name: TEXT.listen.blind }).check({ force: true });
+    expect(await faults(), 'spectrum, zoomed, blind').toEqual([]);
+    await card.getByRole('button', { name: TEXT.listen.choose(1) }).click();
+    await transport(page)
+      .getByRole('button', { name: TEXT.listen.queueOpen(0) })
+      .click();
+    expect(await faults(), 'queue').toEqual([]);
+  });
+}

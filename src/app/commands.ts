@@ -139,6 +139,24 @@ export const COMMANDS: readonly Command[] = [
     when: ({ player }) => player.comparison !== null,
     run: ({ player }) => player.act({ type: 'swap' }),
   },
+  {
+    id: 'zoomIn',
+    keys: '+',
+    group: 'play',
+    icon: 'zoom-in',
+    when: hasSong,
+    repeats: true,
+    run: ({ player, view }) => view.step(1, player.time),
+  },
+  {
+    id: 'zoomOut',
+    keys: '-',
+    group: 'play',
+    icon: 'zoom-out',
+    when: hasSong,
+    repeats: true,
+    run: ({ player, view }) => view.step(-1, player.time),
+  },
 
   { id: 'generate', keys: 'Mod Enter', group: 'make', icon: 'note', run: (studio) => studio.generate() },
   {

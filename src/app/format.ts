@@ -10,7 +10,10 @@ const fixed = (value: number, digits: number): string =>
   value.toLocaleString(LOCALE, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 /** A figure that may be below zero, with a true minus sign: "−14.2". */
-export const signed = (value: number, digits = 1): string => fixed(value, digits).replace('-', '−');
+export const signed = (value: number, digits = 1): string =>
+  fixed(value, digits)
+    .replace(/^-(?=[0.,]*$)/u, '') // what rounds to nothing has no sign
+    .replace('-', '−');
 
 /** 152 -> "2:32"; 33.64 with tenths -> "0:33.6". Not a number -> "0:00". */
 export function clock(seconds: number, digits: 0 | 1 = 0): string {

@@ -24,6 +24,7 @@ import { Exports } from './export.svelte.ts';
 import { fileName } from './format.ts';
 import { Gallery } from './gallery.svelte.ts';
 import type { Job } from './job.ts';
+import { View } from './listen/view.svelte.ts';
 import { Log } from './log.svelte.ts';
 import { ModelShelf } from './models.svelte.ts';
 import { Overlays } from './overlays.svelte.ts';
@@ -68,6 +69,7 @@ export class Studio {
   );
 
   readonly early = new EarlySongs(this.player);
+  readonly view = new View();
   readonly analyst = new Analyst();
   readonly backup = new Backup(
     this.shelf,

@@ -568,6 +568,7 @@ const EN = {
     votes: (a: number, b: number) => `So far: A ${a}, B ${b}`,
     another: 'Another round',
     gain: (decibels: string) => `${decibels} dB`,
+    named: (title: string, take: string) => `${title}, ${take}`,
     both: (length: string) => `Plays what both have: ${length}`,
     truePeak: 'True peak',
     dbtp: (decibels: string) => `${decibels} dBTP`,
@@ -592,7 +593,7 @@ const EN = {
     minimap: 'Part of the song that is shown',
     minimapAt: (from: string, to: string) => `${from} to ${to}`,
     spectrogram: (title: string, from: string, to: string, low: string, high: string) =>
-      `Spectrum of ${title} from ${from} to ${to}, ${low} to ${high}. Brighter means louder.`,
+      `Spectrum of ${title} from ${from} to ${to}, ${low} to ${high}. The stronger the colour, the louder.`,
     spectrumLoud: (hz: string) => `Strongest around ${hz}`,
     spectrumFailed: 'The spectrum could not be drawn.',
     hz: (n: string) => `${n} Hz`,
