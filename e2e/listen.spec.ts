@@ -51,9 +51,10 @@ test('one song goes into the next without a gap, to the sample', async ({ studio
 test('a song put next plays after this one; the queue can be changed by hand', async ({ studio, page }) => {
   await twoSongs(studio);
   await studio.go('library');
-  await page.getByRole('button', { name: TEXT.library.select('Calm piano') }).click();
-  await page.getByRole('button', { name: TEXT.listen.playNext }).click();
-  await page.getByRole('button', { name: TEXT.listen.playLast }).click();
+  for (const words of [TEXT.listen.playNext, TEXT.listen.playLast]) {
+    await page.getByRole('button', { name: TEXT.song.more('Calm piano') }).click();
+    await page.getByRole('menuitem', { name: words }).click();
+  }
   await transport(page)
     .getByRole('button', { name: TEXT.listen.queueOpen(1) })
     .click();
@@ -61,6 +62,42 @@ test('a song put next plays after this one; the queue can be changed by hand', a
   await expect(queue.getByRole('listitem')).toHaveCount(1);
   await queue.getByRole('button', { name: TEXT.listen.takeOut('Calm piano') }).click();
   await expect(queue.getByText(TEXT.listen.queueEmpty)).toBeVisible();
+});
+
+test('the chosen region loops, to the sample', async ({ studio, page }) => {
+  await recordSound(page);
+  await studio.open();
+  const song = await studio.makeAndDownload({ seconds: 3 });
+  const keys = transport(page);
+  await page.getByRole('main').focus();
+  await page.keyboard.press('Shift+ArrowRight');
+  await page.keyboard.press('i');
+  await page.keyboard.press('Shift+ArrowRight');
+  await page.keyboard.press('o');
+  await page.keyboard.press('Home');
+  await page.keyboard.press('l');
+  await expect(keys.getByRole('button', { name: TEXT.player.loop })).toHaveAttribute(
+    'title',
+    TEXT.listen.loopRegion,
+  );
+  await page.keyboard.press(' ');
+  await expect.poll(async () => (await started(page)).length).toBeGreaterThanOrEqual(4);
+  await page.keyboard.press(' ');
+  const pieces = await started(page);
+  const [first, ...rounds] = pieces;
+  const length = rounds[0]!.frames;
+  expect(length).toBeLessThan(first!.frames);
+  let cursor = first!.at;
+  for (const { at, frames } of pieces) {
+    expect(at).toBe(cursor);
+    cursor += frames;
+  }
+  expect(rounds.every(({ frames }) => frames === length)).toBe(true);
+  // From the start to the end of the region, and then the region again and again.
+  const heard = await rendered(page);
+  const end = first!.frames;
+  const region = song.channels[0]!.subarray(end - length, end);
+  expect(apart(heard.subarray(end, end + length), region)).toBe(0);
 });
 
 test('the loop goes round without a gap', async ({ studio, page }) => {
