@@ -432,6 +432,7 @@ export const DE: Translation = {
     votes: (a, b) => `Bisher: A ${a}, B ${b}`,
     another: 'Noch eine Runde',
     gain: (decibels) => `${decibels} dB`,
+    named: (title: string, take: string) => `${title}, ${take}`,
     both: (length) => `Spielt, was beide haben: ${length}`,
     truePeak: 'True Peak',
     dbtp: (decibels) => `${decibels} dBTP`,
