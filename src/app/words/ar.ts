@@ -713,8 +713,6 @@ export const AR: Translation = {
     previousSong: 'الأغنية السابقة',
     nextSong: 'الأغنية التالية',
     compareSwap: 'بدّل A وB',
-    zoomIn: 'قرّب',
-    zoomOut: 'بعّد',
     generate: 'ولّد',
     stopAndKeep: 'أوقف واحتفظ',
     presets: 'القوالب',
