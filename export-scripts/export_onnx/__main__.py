@@ -12,6 +12,9 @@
       A checkpoint of random weights in the official layout (official: 8.3 GB), to try all of this on.
   python -m export_onnx restore PACK CHECKPOINT
       nano's pack back into the checkpoint folder it was exported from, to train on from it.
+  python -m export_onnx structure [--graphs denoiser,vocoder] [--fidelity]
+      Exports and runs the 3.5B model with seeded random weights, which are not kept: weights, memory, finite outputs.
+      Takes some ten minutes, 10 GB of disk and 15 GB of memory.
 
 export takes seconds for small networks. For the 3.5B model it needs the memory of its largest graph in float32
 (about 9 GB for the errors; --no-errors needs 2 GB).
@@ -75,6 +78,10 @@ def main() -> int:
     p = commands_of.add_parser("restore", help="nano's pack -> checkpoint folder")
     p.add_argument("folder", type=Path)
     p.add_argument("out", type=Path)
+
+    p = commands_of.add_parser("structure", help="the 3.5B model with seeded random weights")
+    p.add_argument("--graphs", type=lambda text: text.split(","), help="default: all seven")
+    p.add_argument("--fidelity", action="store_true", help="also one step of q8 and q4f32 against fp32")
 
     arguments = vars(parser.parse_args())
     try:

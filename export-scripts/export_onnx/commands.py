@@ -16,6 +16,7 @@ from . import seeded as checkpoints
 from .convert import convert as write_weights
 from .convert import decode
 from .families import ace_step_v1, nano, open_pack
+from .full_size import structure as structure
 from .manifest import NAME, copy_file, file_ref, graph_entry, manifest, variant_entry, write_json
 from .measure import measure
 from .pack import Checkpoint, Graph, Pack, check

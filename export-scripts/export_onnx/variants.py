@@ -25,6 +25,7 @@ from .trace import IR_VERSION, ONNX_TYPES, OPSET, OPSET_RMS, Traced
 
 ALIGNMENT = 64
 SHARD = 64 << 20
+EXACT = 1  # MatMulNBits' accuracy_level: activations stay float32; the application rounds those of other 8-bit products
 MIN_QUANTISED = 1 << 20  # elements; smaller matrices (time embedding, last layer) cost little and matter much
 STORED = {torch.float32: "f32", torch.float16: "f16"}
 WIDEN = {"f16": "fp16", "bf16": "bf16"}  # as manifests spell it
@@ -179,13 +180,16 @@ def quantise_products(traced: Traced, bits: int, minimum: int, sensitive: Sequen
         k, n = traced.parameters[name][0]
         if k * n < minimum:
             continue
-        own = 8 if any(fragment in name for fragment in sensitive) else bits
+        fragile = any(fragment in name for fragment in sensitive)
+        own = 8 if fragile else bits
         done[name] = Quantised(n, k, own)
         node.op_type, node.domain = "MatMulNBits", "com.microsoft"
         node.input[1:] = [f"{name}_q", f"{name}_s"]
         node.attribute.extend(
             helper.make_attribute(a, v) for a, v in (("K", k), ("N", n), ("bits", own), ("block_size", BLOCK))
         )
+        if fragile and bits == 8:
+            node.attribute.append(helper.make_attribute("accuracy_level", EXACT))
     return done
 
 

@@ -21,7 +21,7 @@ import { NO_WISH, place } from '../../src/lib/placement.ts';
 import type { Capabilities, Wish } from '../../src/lib/placement.ts';
 import { checkTask } from '../../src/lib/task.ts';
 import type { Task } from '../../src/lib/task.ts';
-import { NATIVE_BUILDS, NODE_BUILDS } from './node-ort.ts';
+import { NATIVE_BUILDS, nativeFeatures, NODE_BUILDS } from './node-ort.ts';
 
 /** The repository's root, as a URL that ends in a slash. */
 export const ROOT = new URL('../../', import.meta.url);
@@ -32,17 +32,18 @@ const CATALOGUE = new URL('public/models/index.json', ROOT);
 /** Every WebGPU device guarantees these; onnxruntime-node does not tell the adapter's own. */
 const GUARANTEED = { maxBufferBytes: 256 * 2 ** 20, maxBindingBytes: 128 * 2 ** 20 };
 
-export function nodeCapabilities(wish: Wish): Capabilities {
+export async function nodeCapabilities(wish: Wish): Promise<Capabilities> {
+  const native = wish.provider === 'webgpu';
   const adapter = { vendor: '', architecture: '', device: '', description: 'onnxruntime-node' };
   const gpu = {
     ...GUARANTEED,
     adapter,
     software: false,
-    features: [],
+    features: native ? await nativeFeatures() : [],
     selfCheck: { fp32: 'untested', fp16: 'untested' },
   } as const;
   return {
-    gpu: wish.provider === 'webgpu' ? gpu : null,
+    gpu: native ? gpu : null,
     gpuAbsent: 'Node uses WebGPU only when it is asked to (--provider webgpu)',
     jspi: false,
     simd: true,
@@ -83,7 +84,7 @@ export interface NodeModel {
 /** Audio sources of tasks are paths of WAV files, LoRAs paths of their files. */
 export async function openNodeModel(model: string, wish: Wish = NO_WISH): Promise<NodeModel> {
   const pack = await openNodePack(model);
-  const placement = place(pack.manifest, nodeCapabilities(wish), wish);
+  const placement = place(pack.manifest, await nodeCapabilities(wish), wish);
   const builds = wish.provider === 'webgpu' ? NATIVE_BUILDS : NODE_BUILDS;
   const build = wish.provider === 'webgpu' ? 'webgpu' : 'wasm';
   const runtime = await openRuntime(builds, build, placement.threads);

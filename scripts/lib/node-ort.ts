@@ -7,7 +7,8 @@ import type { BuildLoader, OrtModule } from '../../src/engine/ort.ts';
 import { EngineError } from '../../src/lib/errors.ts';
 
 /** Any graph would do. */
-const TINY = new URL('../../public/models/selfcheck/upsample.fp32.onnx', import.meta.url);
+const tiny = (precision: 'fp32' | 'fp16'): string =>
+  fileURLToPath(new URL(`../../public/models/selfcheck/upsample.${precision}.onnx`, import.meta.url));
 
 export const NODE_BUILDS: BuildLoader = {
   providers: { webgpu: 'webgpu', wasm: 'wasm' },
@@ -35,10 +36,7 @@ async function loadNative(): Promise<OrtModule> {
     if (!ort.listSupportedBackends().some(({ name }) => name === 'webgpu'))
       throw new Error('not built with it');
     // Whether there is an adapter shows when the first session asks for one.
-    const session = await ort.InferenceSession.create(fileURLToPath(TINY), {
-      executionProviders: ['webgpu'],
-    });
-    await session.release();
+    await runTiny(ort, 'fp32');
     return ort;
   } catch (thrown) {
     const reason = thrown instanceof Error ? thrown.message.trim().split(': ').at(-1) : String(thrown);
@@ -48,4 +46,22 @@ async function loadNative(): Promise<OrtModule> {
       { cause: thrown },
     );
   }
+}
+
+/** WebGPU features of the adapter that onnxruntime-node finds: it tells none, so half floats are tried out. */
+export async function nativeFeatures(): Promise<readonly string[]> {
+  const ort = await loadNative();
+  try {
+    await runTiny(ort, 'fp16');
+    return ['shader-f16'];
+  } catch {
+    return []; // the runtime's words for a missing feature are of no further use
+  }
+}
+
+async function runTiny(ort: OrtModule, precision: 'fp32' | 'fp16'): Promise<void> {
+  const session = await ort.InferenceSession.create(tiny(precision), { executionProviders: ['webgpu'] });
+  const [name = ''] = session.inputNames;
+  await session.run({ [name]: new ort.Tensor('float32', new Float32Array(36), [1, 4, 9]) });
+  await session.release();
 }

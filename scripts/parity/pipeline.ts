@@ -9,6 +9,7 @@ import { aceStepV1 } from '../../src/lib/families/ace-step-v1/index.ts';
 import { lyricIds } from '../../src/lib/families/ace-step-v1/lyrics.ts';
 import { lyricPositions } from '../../src/lib/families/ace-step-v1/positions.ts';
 import type { Made, Model } from '../../src/lib/family.ts';
+import type { Precision } from '../../src/lib/manifest.ts';
 import { TorchGenerator } from '../../src/lib/random.ts';
 import { checkTask, type Task, type TaskKind } from '../../src/lib/task.ts';
 import { ids, sizeOf, type Tensor, type Value } from '../../src/lib/tensor.ts';
@@ -21,7 +22,7 @@ import {
   type GoldenFile,
   type GoldenTensor,
 } from '../golden/read.ts';
-import { differences, maxError, rmsError, type Report } from './report.ts';
+import { differences, maxError, rmsError, turn, type Report } from './report.ts';
 
 type AceStep = Model<AceStepConfig>;
 
@@ -75,6 +76,7 @@ interface Case {
 export async function checkPipelines(
   folder: string,
   perform: <T>(work: (model: AceStep) => Promise<T>) => Promise<T>,
+  precision: Precision,
   report: Report,
 ): Promise<void> {
   const pipeline = join(folder, 'pipeline');
@@ -93,6 +95,7 @@ export async function checkPipelines(
           readJson<Case>(join(pipeline, path)),
           readTensors(tensors),
           model,
+          precision,
           report,
         ),
       ),
@@ -106,12 +109,19 @@ async function checkCase(
   golden: Case,
   file: GoldenFile,
   model: AceStep,
+  precision: Precision,
   report: Report,
 ): Promise<void> {
   const task = taskOf(golden, folder, model);
   const check = (part: string, error: number, tolerance: Parameters<Report['add']>[2]): void =>
     report.add(`${name}.${part}`, error, tolerance);
 
+  if (precision !== 'fp32') {
+    const mistaken = await checkWords(golden, task, model, () => {});
+    const songs = await aceStepV1.generate(task, new Recorder(model, mistaken));
+    check('final_latents.cosine', turn(latentsOf(songs), need(file, 'final_latents').data), precision);
+    return;
+  }
   const mistaken = await checkWords(golden, task, model, check);
   checkNoise(task, file, check);
   const recorder = new Recorder(model, mistaken);
@@ -368,11 +378,7 @@ function checkSteps(file: GoldenFile, recorder: Recorder, mid: number | undefine
 
 function checkSongs(made: readonly Made[], file: GoldenFile, check: Check): void {
   const final = need(file, 'final_latents');
-  check(
-    'final_latents',
-    maxError(joined(made.map(({ latents }) => latents.data as Float32Array)), final.data),
-    'latents',
-  );
+  check('final_latents', maxError(latentsOf(made), final.data), 'latents');
   // The sound is stored whole, or its head and every n-th sample.
   for (const [key, stored] of file) {
     const form = /^wav\d+k(?:_head(\d+)|_every(\d+))?$/.exec(key);
@@ -385,6 +391,9 @@ function checkSongs(made: readonly Made[], file: GoldenFile, check: Check): void
     check(`${key}.rms`, rmsError(ours, stored.data), 'soundRms');
   }
 }
+
+const latentsOf = (made: readonly Made[]): Float32Array =>
+  joined(made.map(({ latents }) => latents.data as Float32Array)); // the family's latents are floats
 
 function joined(parts: readonly Float32Array[]): Float32Array {
   const out = new Float32Array(parts.reduce((n, part) => n + part.length, 0));

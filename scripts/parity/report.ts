@@ -24,6 +24,12 @@ export const TOLERANCE = {
   merged: 1e-5,
   /** Ids, refusals: equal or not. */
   equal: 0,
+  /** Final latents of coarser variants: 1 - cosine with the reference. Four bits are told, not judged. */
+  fp16: 1e-3,
+  bf16: 1e-3,
+  q8: 1e-2,
+  q4f16: Infinity,
+  q4f32: Infinity,
 } as const;
 
 export type Tolerance = keyof typeof TOLERANCE;
@@ -77,6 +83,19 @@ export function maxError(a: ArrayLike<number>, b: ArrayLike<number>): number {
     if (!(error <= worst)) worst = Number.isNaN(error) ? Infinity : error;
   }
   return worst;
+}
+
+/** 1 - cosine; NaN and different lengths count as infinite. */
+export function turn(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) return Infinity;
+  let [ab, aa, bb] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    ab += a[i]! * b[i]!;
+    aa += a[i]! ** 2;
+    bb += b[i]! ** 2;
+  }
+  const error = 1 - ab / Math.sqrt(aa * bb);
+  return Number.isNaN(error) ? Infinity : Math.max(0, error);
 }
 
 export function rmsError(a: ArrayLike<number>, b: ArrayLike<number>): number {

@@ -24,6 +24,7 @@ export interface Int8Graph {
 }
 
 const BITS = 8;
+const EXACT = 1; // accuracy_level of products whose activations must not be rounded (export-scripts: variants.py)
 const ZERO = 128; // the code of zero
 const LARGEST = 127;
 const MICROSOFT = { domain: 'com.microsoft' };
@@ -94,6 +95,7 @@ export function dynamicInt8(model: Uint8Array): Int8Graph | null {
 
 function matrixOf(one: Node, stored: ReadonlyMap<string, Initializer>): Matrix | null {
   if (one.op !== 'MatMulNBits' || intAttribute(one, 'bits') !== BITS) return null;
+  if (intAttribute(one, 'accuracy_level') === EXACT) return null;
   const [codes, scales] = [stored.get(one.inputs[1] ?? ''), stored.get(one.inputs[2] ?? '')];
   const [k, n, block] = ['K', 'N', 'block_size'].map((name) => intAttribute(one, name));
   // Zero points or half-size activations: not ours for WebAssembly.

@@ -1,5 +1,7 @@
 /** Tokens that are cut out of a text before the model sees it: `</s>`, `[verse]`, `[SPACE]` … */
 
+import { EngineError } from '../errors.ts';
+
 /** As Hugging Face writes them into tokenizer.json. */
 export interface AddedToken {
   readonly id: number;
@@ -21,6 +23,14 @@ export function splitAdded(
   tokens: readonly AddedToken[],
   normalize: (text: string) => string,
 ): (text: string) => Piece[] {
+  const odd = tokens.find(({ id, content }) => typeof content !== 'string' || !Number.isSafeInteger(id));
+  if (odd) {
+    const found = JSON.stringify(odd).slice(0, 80);
+    throw new EngineError(
+      'manifest',
+      `An added token needs a text and an id (got ${found}). Install the model again.`,
+    );
+  }
   const raw = cutter(tokens.filter((token) => !token.normalized));
   const cooked = cutter(
     tokens

@@ -1,6 +1,7 @@
 /** Byte-pair encoding as a Hugging Face tokenizer.json describes it: the lyric vocabulary (no byte fallback, no fusing). */
 import { EngineError } from '../errors.ts';
 import { splitAdded, type AddedToken } from './added.ts';
+import { soundly } from './tokenizer.ts';
 import { decodeUtf8 } from './utf8.ts';
 
 interface BpeFile {
@@ -19,6 +20,10 @@ const WORDS =
 
 /** Reads the vocabulary and returns the function from a prepared line to its ids. */
 export function bpeTokenizer(bytes: Uint8Array): (text: string) => number[] {
+  return soundly('The lyric vocabulary', () => build(bytes));
+}
+
+function build(bytes: Uint8Array): (text: string) => number[] {
   let file: BpeFile;
   try {
     file = JSON.parse(decodeUtf8(bytes));
@@ -35,6 +40,12 @@ export function bpeTokenizer(bytes: Uint8Array): (text: string) => number[] {
     );
   }
   const ids = new Map(Object.entries(vocab));
+  const odd = [...ids].find(([, id]) => !Number.isSafeInteger(id));
+  if (odd)
+    throw new EngineError(
+      'manifest',
+      `The lyric vocabulary gives "${odd[0]}" no whole number. Install the model again.`,
+    );
   const ranks = new Map(merges.map((pair, rank) => [typeof pair === 'string' ? pair : pair.join(' '), rank]));
   const unknown = unk_token ? ids.get(unk_token) : undefined;
   const split = splitAdded(file.added_tokens ?? [], (text) => text);

@@ -25,8 +25,18 @@ export function loadTokenizer(bytes: Uint8Array): Tokenizer {
   // Old files leave the type out; only Unigram lists its vocabulary as [token, score] pairs.
   const model = json?.model;
   if (model && (model.type === 'Unigram' || (!model.type && Array.isArray(model.vocab)))) {
-    return unigramTokenizer(json as UnigramFile); // the model's type is checked, its fields by the callee
+    return soundly('tokenizer.json', () => unigramTokenizer(json as UnigramFile)); // its fields are checked by the callee
   }
   const found = String(model?.type ?? json?.type ?? 'none');
   throw new EngineError('manifest', `tokenizer.json must be of type "words" or "Unigram" (got ${found}).`);
+}
+
+/** Whatever else goes wrong while a tokenizer is built is the fault of its file: a field of another type than it must have. */
+export function soundly<T>(file: string, build: () => T): T {
+  try {
+    return build();
+  } catch (cause) {
+    if (cause instanceof EngineError) throw cause;
+    throw new EngineError('manifest', `${file} is malformed. Install the model again.`, { cause });
+  }
 }

@@ -87,6 +87,8 @@ function preTokenizerOf(file: PreTokenizerFile | null | undefined): Words {
 /** Spaces become a visible mark that also starts each word. */
 function metaspace(file: PreTokenizerFile): Words {
   const mark = file.replacement ?? '▁';
+  if (typeof mark !== 'string' || mark === '')
+    throw new EngineError('manifest', 'tokenizer.json: the replacement of Metaspace is not a text.');
   const scheme = file.prepend_scheme ?? (file.add_prefix_space === false ? 'never' : 'always');
   return (text, first) => {
     if (!text) return [];
@@ -113,6 +115,8 @@ function templateOf(file: PostProcessorFile | null | undefined): { before: numbe
     if (piece.Sequence) side = after;
     else side.push(...(file?.special_tokens?.[piece.SpecialToken?.id ?? '']?.ids ?? []));
   }
+  if (![...before, ...after].every(Number.isSafeInteger))
+    throw new EngineError('manifest', 'tokenizer.json: post_processor adds ids that are not whole numbers.');
   return { before, after };
 }
 
@@ -123,6 +127,8 @@ function unigramOf(model: UnigramFile['model']): (word: string) => number[] {
   let worst = Infinity;
   for (let id = 0; id < model.vocab.length; id++) {
     const entry = model.vocab[id]!;
+    if (typeof entry[0] !== 'string' || !Number.isFinite(entry[1]))
+      throw new EngineError('manifest', `tokenizer.json: piece ${id} is not a text with a score.`);
     places.set(entry[0], id);
     lengths.add(entry[0].length);
     worst = Math.min(worst, entry[1]);

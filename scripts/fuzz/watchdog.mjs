@@ -1,0 +1,14 @@
+/** Ends the process when the case in hand stays the same for too long: a loop without end lets nothing else run. */
+import { workerData } from 'node:worker_threads';
+
+const LIMIT = 30; // seconds
+let seen = -1;
+let since = 0;
+setInterval(() => {
+  const now = workerData[0];
+  since = now === seen ? since + 1 : 0;
+  seen = now;
+  if (since < LIMIT) return;
+  process.stderr.write(`FOUND a case that does not end: seed ${now}\n`);
+  process.kill(process.pid, 'SIGKILL');
+}, 1000);
