@@ -333,7 +333,7 @@ async function nativeSong(
     graphs: Object.fromEntries(graphs) as typeof opened.manifest.graphs,
   };
   const wish = { ...NO_WISH, provider: 'wasm' } as const;
-  const placement = { ...place(manifest, nodeCapabilities(wish), wish), residency: 'one' as const };
+  const placement = { ...place(manifest, await nodeCapabilities(wish), wish), residency: 'one' as const };
   const runtime = await openRuntime(CPU_BUILDS, 'wasm', placement.threads);
   const host = new Host(manifest, opened.config, placement, runtime, worldOf(opened));
   const started = performance.now();

@@ -119,6 +119,19 @@ describe('writeWav and readWav', () => {
     }
   });
 
+  it('reads a single sample in 24 bit on 8 channels at 192 kHz', () => {
+    const sample = [0, 0, 0x40]; // a half
+    const sound = Array.from({ length: 8 }, () => sample).flat();
+    const { pcm } = readWav(
+      riff([
+        ['fmt ', fmt(1, 8, 24, 192_000)],
+        ['data', sound],
+      ]),
+    );
+    expect(pcm.sampleRate).toBe(192_000);
+    expect(pcm.channels.map((channel) => [...channel])).toEqual(Array(8).fill([0.5]));
+  });
+
   it('reads a view into a larger buffer', () => {
     const bytes = writeWav(stereo, 'int16');
     const shifted = new Uint8Array(bytes.length + 3);

@@ -101,6 +101,16 @@ test('text2music and retake reach the song from noise alone', async () => {
   }
 });
 
+test.each([1, 200])('%d steps arrive at the song', async (steps) => {
+  const { out, sigmas } = await run(
+    { kind: 'text2music', seconds: 4.19, steps, ...noSource },
+    new Float32Array(0),
+    still,
+  );
+  expect(sigmas).toHaveLength(steps);
+  expect(maxError(out, still(41))).toBeLessThan(1e-5);
+});
+
 test.each(['euler', 'heun', 'pingpong'])(
   'repaint with %s keeps what lies outside its regions bit for bit',
   async (solver) => {

@@ -182,6 +182,13 @@ describe('decodeLatents', () => {
   });
 });
 
+it.each([NaN, Infinity])('latents with %d, as damaged weights give them, are refused', async (value) => {
+  const broken = new Float32Array(8 * 16 * 4);
+  broken[77] = value;
+  const decoding = decodeLatents(float32(broken, [1, 8, 16, 4]), new FakeModel({}).model);
+  await expect(decoding).rejects.toThrow('values that are not numbers');
+});
+
 describe('encodeAudio', () => {
   /** z row r at latent t: the mean of mel row r over its 8 frames, left and right. */
   const encoder: Graph = ({ mel }) => {
@@ -220,6 +227,18 @@ describe('encodeAudio', () => {
     expect(fake.runs).toHaveLength(1);
     expect(small.runs.length).toBeGreaterThan(5);
     expect(maxError(windowed.data as Float32Array, whole.data as Float32Array)).toBe(0);
+  });
+
+  it.each([
+    ['one sample', 1, 1, 44100],
+    ['mono of 8 kHz', 1, 900, 8000],
+    ['8 channels of 192 kHz', 8, 192000, 192000],
+  ])('takes %s', async (_what, channels, samples, sampleRate) => {
+    const fake = new FakeModel({ dcae_encoder: encoder });
+    const pcm = { channels: Array.from({ length: channels }, (_, i) => noise(samples, i + 1)), sampleRate };
+    const { dims, data } = await encodeAudio(pcm, fake.model);
+    expect(dims).toEqual([1, 8, 16, Math.ceil((samples * 44100) / sampleRate / 4096)]);
+    expect((data as Float32Array).every(Number.isFinite)).toBe(true);
   });
 
   it('refuses an empty source', async () => {

@@ -121,6 +121,12 @@ export async function decodeLatents(
   options: DecodeOptions = {},
 ): Promise<Pcm> {
   const { config } = model;
+  if (latents.data instanceof Float32Array && !latents.data.every(Number.isFinite)) {
+    throw new EngineError(
+      'graph',
+      'The model gave values that are not numbers, so there is no sound. Its weights may be damaged: install it again; or choose another precision.',
+    );
+  }
   const mel = new MelDecoder(latents, model);
   const overlapped = config.vocoder === 'waveform' && mel.latents > whole(config);
   const waves =

@@ -90,6 +90,21 @@ describe('lyrics', () => {
     ]);
   });
 
+  it('keeps every token of lyrics beyond 4096, none cut', async () => {
+    const vocab = encodeUtf8(
+      JSON.stringify({
+        added_tokens: [
+          { id: 2, content: '[SPACE]' },
+          { id: 259, content: '[en]' },
+        ],
+        model: { type: 'BPE', vocab: { '[UNK]': 1, l: 3, a: 4, la: 5 }, merges: ['l a'], unk_token: '[UNK]' },
+      }),
+    );
+    const lines = Array<string>(1500).fill('la la');
+    const ids = await lyricIds(lines.join('\n'), { language: 'en', vocab, asset });
+    expect(ids).toHaveLength(1 + 1500 * 5); // [en] la [SPACE] la and the line's own 2
+  });
+
   it('obeys the language of the song, and of a line before that', async () => {
     const lyrics = '[chorus 2]\nPerché 2?\n[lang:fr] Perché 2?\n[lang: ZH-cn]2';
     const lines = await explainLyrics(lyrics, { ...auto, language: 'it' });
