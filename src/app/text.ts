@@ -1218,6 +1218,8 @@ const EN = {
     previousSong: 'Previous song',
     nextSong: 'Next song',
     compareSwap: 'Swap A and B',
+    zoomIn: 'Zoom in',
+    zoomOut: 'Zoom out',
     generate: 'Generate',
     stopAndKeep: 'Stop and keep',
     presets: 'Presets',

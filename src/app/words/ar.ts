@@ -713,6 +713,8 @@ export const AR: Translation = {
     previousSong: 'الأغنية السابقة',
     nextSong: 'الأغنية التالية',
     compareSwap: 'بدّل A وB',
+    zoomIn: 'قرّب',
+    zoomOut: 'بعّد',
     generate: 'ولّد',
     stopAndKeep: 'أوقف واحتفظ',
     presets: 'القوالب',

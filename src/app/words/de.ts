@@ -829,6 +829,8 @@ export const DE: Translation = {
     previousSong: 'Voriger Song',
     nextSong: 'Nächster Song',
     compareSwap: 'A und B tauschen',
+    zoomIn: 'Näher',
+    zoomOut: 'Weiter weg',
     generate: 'Erzeugen',
     stopAndKeep: 'Anhalten und behalten',
     presets: 'Vorlagen',

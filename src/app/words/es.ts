@@ -535,6 +535,8 @@ export const ES: Translation = {
     previousSong: 'Canción anterior',
     nextSong: 'Canción siguiente',
     compareSwap: 'Cambiar A y B',
+    zoomIn: 'Acercar',
+    zoomOut: 'Alejar',
     generate: 'Generar',
     stopAndKeep: 'Parar y conservar',
     presets: 'Estilos',

@@ -544,6 +544,8 @@ export const FR: Translation = {
     previousSong: 'Morceau précédent',
     nextSong: 'Morceau suivant',
     compareSwap: 'Échanger A et B',
+    zoomIn: 'Zoom avant',
+    zoomOut: 'Zoom arrière',
     generate: 'Générer',
     stopAndKeep: 'Arrêter et garder',
     presets: 'Styles tout prêts',

@@ -504,6 +504,8 @@ export const JA: Translation = {
     previousSong: '前の曲',
     nextSong: '次の曲',
     compareSwap: 'A と B を入れ替える',
+    zoomIn: '拡大',
+    zoomOut: '縮小',
     generate: '生成',
     stopAndKeep: '止めて残す',
     presets: 'プリセット',

@@ -488,6 +488,8 @@ export const ZH: Translation = {
     previousSong: '上一首',
     nextSong: '下一首',
     compareSwap: '交换 A 和 B',
+    zoomIn: '放大',
+    zoomOut: '缩小',
     generate: '生成',
     stopAndKeep: '停止并保留',
     presets: '预设',
