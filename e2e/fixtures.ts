@@ -143,7 +143,10 @@ export class Studio {
     this.queue = page.getByRole('complementary', { name: TEXT.queue.region });
     this.generate = this.compose.locator('button.generate');
     this.cancel = this.queue.getByRole('button', { name: TEXT.job.cancel });
-    this.again = this.queue.getByRole('button', { name: TEXT.job.again });
+    // A song that failed after a step was saved goes on from there.
+    this.again = this.queue.getByRole('button', {
+      name: new RegExp(`^(${TEXT.job.again}|${TEXT.line.goOn(0).replace('0', '\\d+')})$`),
+    });
   }
 
   /** Opens the app and waits until the engine has answered. */

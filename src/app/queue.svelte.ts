@@ -76,6 +76,8 @@ export class Queue {
   readonly #around: Surroundings;
   readonly #checkpoints = openCheckpoints();
   readonly #talk = new BroadcastChannel('cadenza.line');
+  /** Ids of jobs that storage refused: they are made all the same, as long as this page is open. */
+  readonly #loose = new Set<string>();
   /** Id of the job that this tab makes. */
   #making: string | null = null;
   #abort: AbortController | null = null;
@@ -132,7 +134,8 @@ export class Queue {
     this.jobs = [...this.jobs, ...jobs];
     const [one] = jobs;
     if (one) this.#say(jobs.length === 1 ? TEXT.live.queued(one.title) : TEXT.line.queued(jobs.length));
-    await this.#store((library) => library.putJobs(jobs.map(storedOf)));
+    const stored = await this.#store((library) => library.putJobs(jobs.map(storedOf)));
+    if (!stored) for (const { id } of jobs) this.#loose.add(id);
     this.#pump();
   }
 
@@ -335,8 +338,10 @@ export class Queue {
 
   /** Takes over the stored line; `running` is the job that some tab makes now. */
   async #read(running: string | null): Promise<void> {
-    const library = await this.#around.library;
-    this.jobs = merged(await library.jobs(), this.jobs, running);
+    const stored = await (await this.#around.library).jobs();
+    // Asked after the reading: what came meanwhile stays.
+    const loose = this.jobs.filter(({ id }) => this.#loose.has(id)).map(storedOf);
+    this.jobs = merged([...stored, ...loose], this.jobs, running);
   }
 
   async #heard(type: string, key: string): Promise<void> {
@@ -394,11 +399,14 @@ export class Queue {
     this.#talk.postMessage(message);
   }
 
-  async #store(write: (library: Library) => Promise<void>): Promise<void> {
+  /** False where storage refused, which is told. */
+  async #store(write: (library: Library) => Promise<void>): Promise<boolean> {
     try {
       await write(await this.#around.library);
+      return true;
     } catch (thrown) {
       this.#tell(thrown);
+      return false;
     }
   }
 
