@@ -980,7 +980,7 @@ export const DE: Translation = {
     memory: (size) => `${size} Speicher`,
     likeness: (error) => `Abweichung ${error}`,
     unmeasured: 'Abweichung nicht gemessen',
-    install: (size) => `Installieren, ${size}`,
+    install: (size) => `${size} installieren`,
     installLabel: (title, precision, size) => `${title} in ${precision} installieren, ${size}`,
     reads: (read, keep) => `Liest ${read} offizieller Dateien und behält ${keep} auf diesem Datenträger.`,
     here: 'Installiert',
