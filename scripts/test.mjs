@@ -60,7 +60,7 @@ const PARTS = {
     needs: ['python'],
     run: async () => verdict((await child(PYTHON, ['-m', 'ruff', 'check', ...pythonFolders()])).code === 0),
   },
-  unit: { needs: ['packages'], run: runVitest },
+  unit: { needs: ['packages', 'python'], run: runVitest },
   python: { needs: ['python'], run: runPytest },
   build: {
     needs: ['packages'],
@@ -70,7 +70,7 @@ const PARTS = {
     },
   },
   parity: { needs: ['packages', 'python'], slow: true, run: runParity },
-  e2e: { needs: ['packages', 'chromium'], slow: true, run: runPlaywright },
+  e2e: { needs: ['packages', 'python', 'chromium'], slow: true, run: runPlaywright },
 };
 
 const SETUP = { packages: ensurePackages, python: ensurePython, chromium: ensureChromium };
