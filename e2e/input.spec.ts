@@ -28,6 +28,8 @@ test('every number of Advanced out of range is refused by name, value and range'
   )) {
     const field = fields.nth(index);
     if (await field.isDisabled()) continue;
+    await field.selectText();
+    await field.press('Backspace');
     const before = await field.inputValue();
     await field.fill(text);
     const why = drawer.getByRole('alert');
