@@ -105,7 +105,7 @@ test('the line is paused and goes on, is put in order by keyboard, and is taken 
   await studio.queue.getByRole('button', { name: TEXT.line.more }).click();
   await page.getByRole('menuitem', { name: TEXT.line.clear }).click();
   await expect(rows).toHaveCount(0);
-  await page.getByRole('button', { name: TEXT.library.undo }).click();
+  await page.getByRole('button', { name: TEXT.library.undo, exact: true }).click();
   await expect(rows).toHaveCount(4);
   for (const title of ['Fast techno', 'Slow blues'])
     await studio.queue.getByRole('button', { name: `${TEXT.job.remove}: ${title}` }).click();
