@@ -13,7 +13,7 @@ if (!there)
   );
 
 test.skipIf(!there)(
-  'every control of the official interface is here, with its range and default',
+  'every control of the official interface is here, with its range and default (needs ../shared)',
   async () => {
     // The pack has no weights before it is installed, so their hashes are not there and the whole cannot be parsed.
     const manifest = JSON.parse(readFileSync(PACK, 'utf8')) as ModelManifest; // its limits read config and graph names
