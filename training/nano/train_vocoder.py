@@ -32,6 +32,7 @@ FRAMES = 128  # a crop: 1.49 s
 LATENT_NOISE = 0.1
 RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512), (4096, 1024), (8192, 2048))
 CHECKED_HZ, REST_WEIGHT = 15000.0, 0.25  # the mel ends at 16 kHz: above, only the level can be right
+PITCH_FFT, PITCH_HOP, PITCH_HZ = 8192, 1024, (120.0, 1600.0)  # where single notes can be told apart
 VALIDATION_CLIPS, VALIDATION_FRAMES = 16, 256
 
 
@@ -46,6 +47,18 @@ def spectrum_loss(wave: Tensor, target: Tensor, resolutions=RESOLUTIONS) -> Tens
         log_distance = (weight * (torch.log(a + 1e-3) - torch.log(b + 1e-3)).abs()).mean() / weight.mean()
         total = total + (a - b).norm() / (b.norm() + 1e-6) + log_distance
     return total / len(resolutions)
+
+
+def pitch_loss(wave: Tensor, target: Tensor) -> Tensor:
+    """The same distance in the range of melody and chords alone, which is a tenth of the bins of `spectrum_loss`."""
+    low, high = (int(hz * PITCH_FFT / SAMPLE_RATE) for hz in PITCH_HZ)
+    window = torch.hann_window(PITCH_FFT, device=wave.device)
+    a, b = (
+        torch.stft(x, PITCH_FFT, PITCH_HOP, PITCH_FFT, window, return_complex=True)[:, low:high].abs()
+        for x in (wave, target)
+    )
+    log_distance = (torch.log(a + 1e-1) - torch.log(b + 1e-1)).abs().mean()
+    return (a - b).norm() / (b.norm() + 1e-6) + log_distance
 
 
 def read_audio(path: Path) -> Tensor:
@@ -131,14 +144,15 @@ def train(args: argparse.Namespace) -> None:
     @torch.no_grad()
     def save(losses: list[float]) -> None:
         mel, lin, wave, target = held_out
-        value = spectrum_loss(average.wave(mel, lin, wave), target).item()
-        start = spectrum_loss(wave, target).item()
+        refined = average.wave(mel, lin, wave)
         record = {
             "minutes": used / 60,
             "step": step,
             "train": float(np.mean(losses[-100:])),
-            "val": value,
-            "val_without_network": start,
+            "val": spectrum_loss(refined, target).item(),
+            "val_pitch": pitch_loss(refined, target).item(),
+            "val_without_network": spectrum_loss(wave, target).item(),
+            "val_pitch_without_network": pitch_loss(wave, target).item(),
         }
         history.append({k: round(v, 4) for k, v in record.items()})
         print(json.dumps(history[-1]), flush=True)
@@ -163,7 +177,8 @@ def train(args: argparse.Namespace) -> None:
         firsts = [int(rng.integers(0, item["mel"].shape[1] - FRAMES + 1)) for item in chosen]
         mel, lin, wave, target = crops(chosen, firsts, FRAMES, args.device)
         refined = refine(net, mel, lin, wave, not args.float32)
-        loss = spectrum_loss(refined, target) + 0.3 * (log_mel(refined) - log_mel(target)).abs().mean()
+        loss = spectrum_loss(refined, target) + pitch_loss(refined, target)
+        loss = loss + 0.3 * (log_mel(refined) - log_mel(target)).abs().mean()
         adam.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
