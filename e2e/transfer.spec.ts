@@ -119,7 +119,7 @@ test('bad files are refused by name, and nothing changes', async ({ studio, page
       new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }),
     );
   });
-  await expect(notices(page).getByText(/endless\.wav has 2\.1 GB; at most 1\.0 GB/)).toBeVisible();
+  await expect(notices(page).getByText(/endless\.wav has 2\.1 GB; at most 512 MB/)).toBeVisible();
   await dismissAll(page);
   // Settings whose texts are programs are shown as texts.
   const evil = '<img src=x onerror="document.title=\'broken\'">';

@@ -206,11 +206,11 @@ export class Compose {
     this.set(prompt === this.draft.prompt ? { [field]: value } : { prompt, [field]: '' });
   }
 
-  /** Another whole style than the one that stands there, with the seed that it is known to sound well with. */
+  /** Another whole style than the one that stands there; the seed stays free, or what it was fixed to. */
   surprise(): void {
-    const others = STARTERS.filter(({ prompt }) => prompt !== this.draft.prompt);
-    const found = others[Math.floor(Math.random() * others.length)];
-    if (found) this.set({ prompt: found.prompt, seed: found.seed });
+    const others = STARTERS.filter((prompt) => prompt !== this.draft.prompt);
+    const prompt = others[Math.floor(Math.random() * others.length)];
+    if (prompt !== undefined) this.set({ prompt });
   }
 
   /** Adds a tag to the style text, or takes it out again. */

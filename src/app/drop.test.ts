@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { writeWav } from '../lib/audio/wav.ts';
-import { look, MAX_SOUND_BYTES, withoutTimes } from './drop.ts';
+import { look, withoutTimes } from './drop.ts';
+import { MAX_SOUND_BYTES } from './sources.ts';
 
 const file = (name: string, ...parts: (string | Uint8Array<ArrayBuffer>)[]): File => new File(parts, name);
 const wav = (settings?: unknown) =>
@@ -59,8 +60,8 @@ describe('look', () => {
       file('cut.safetensors', Uint8Array.of(255, 255, 0, 0, 0, 0, 0, 0, 0x7b)),
       /not a safetensors file, or it is cut off/,
     ],
-    [large('film.mov', 'moov....', 5e9, 'video/quicktime'), /film\.mov has 5\.0 GB; at most 1\.0 GB/],
-    [large('two.wav', 'RIFF....WAVE', 2 * MAX_SOUND_BYTES), /two\.wav has 2\.0 GB; at most 1\.0 GB/],
+    [large('film.mov', 'moov....', 5e9, 'video/quicktime'), /film\.mov has 5\.0 GB; at most 512 MB/],
+    [large('two.wav', 'RIFF....WAVE', MAX_SOUND_BYTES + 1e9), /two\.wav has 1\.5 GB; at most 512 MB/],
     [large('huge.json', '{}', 2e9), /huge\.json has 2\.0 GB; at most 8\.0 MB/],
     [large('huge.lrc', 'x', 2e9), /huge\.lrc has 2\.0 GB/],
   ] as const)('refuses in words: %#', async (bad, message) => {

@@ -9,6 +9,7 @@ import { MAX_RECIPE_BYTES } from '../lib/recipe.ts';
 import { MAX_BATCH_BYTES } from './batch.ts';
 import { slicesOf } from './drop-slices.ts';
 import { size } from './format.ts';
+import { sizeProblem } from './sources.ts';
 import { TEXT } from './text.ts';
 
 export type Dropped =
@@ -21,7 +22,6 @@ export type Dropped =
   /** A list of songs to make: unchecked JSON. */
   | { readonly kind: 'batch'; readonly text: string };
 
-export const MAX_SOUND_BYTES = 1e9;
 export const MAX_LYRICS_BYTES = 2 ** 18;
 /** A header of safetensors is at most 100 MB; its length stands first, as 64 bits. */
 const MAX_TENSOR_HEADER = 100_000_000;
@@ -57,8 +57,8 @@ async function sound(file: File, source: ByteSource): Promise<Dropped> {
 }
 
 function limited(file: File, title = ''): Dropped {
-  if (file.size > MAX_SOUND_BYTES)
-    refuse(TEXT.drop.tooBig(file.name, size(file.size), size(MAX_SOUND_BYTES)));
+  const problem = sizeProblem(file.name, file.size);
+  if (problem !== '') refuse(problem);
   return { kind: 'sound', title: title || file.name.replace(/\.[^.]+$/, '') };
 }
 

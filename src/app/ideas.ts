@@ -64,24 +64,24 @@ export const IDEAS = [
   },
 ] as const;
 
-/** Sixteen songs for "Surprise me", each a whole style and the seed with which it is an example of the model's. */
+/** Sixteen whole styles for "Surprise me". */
 export const STARTERS = [
-  { prompt: 'lofi hip-hop, mellow, electric piano, vibraphone, 74 bpm', seed: 11 },
-  { prompt: 'slow waltz, piano, violin, romantic, 96 bpm, A minor, 3/4', seed: 12 },
-  { prompt: 'chiptune, playful, square synth, 150 bpm, C major', seed: 13 },
-  { prompt: 'bossa nova, nylon guitar, flute, relaxed, 126 bpm', seed: 14 },
-  { prompt: 'ambient, dreamy, warm pad, choir, 62 bpm', seed: 15 },
-  { prompt: 'techno, dark, driving, acid bass, 132 bpm, F minor', seed: 16 },
-  { prompt: 'jazz swing, saxophone, piano, upright bass, 148 bpm', seed: 17 },
-  { prompt: 'orchestral, epic, strings, french horn, 92 bpm, D minor', seed: 18 },
-  { prompt: 'acoustic folk, steel guitar, harmonica, gentle, 66 bpm, G major, 6/8', seed: 19 },
-  { prompt: 'synthwave, retro, saw synth, 100 bpm, E minor', seed: 20 },
-  { prompt: 'funk, slap bass, muted guitar, groovy, 106 bpm', seed: 21 },
-  { prompt: 'piano ballad, tender, cello, 68 bpm, Eb major', seed: 22 },
-  { prompt: 'celtic jig, lively, fiddle, harp, 84 bpm, D major, 6/8', seed: 23 },
-  { prompt: 'drum and bass, energetic, synth bass, 172 bpm, B minor', seed: 24 },
-  { prompt: 'salsa, festive, piano, trumpet, brass, 104 bpm', seed: 25 },
-  { prompt: 'blues, gritty, harmonica, piano, 92 bpm, E major', seed: 26 },
+  'lofi hip-hop, mellow, electric piano, vibraphone, 74 bpm',
+  'slow waltz, piano, violin, romantic, 96 bpm, A minor, 3/4',
+  'chiptune, playful, square synth, 150 bpm, C major',
+  'bossa nova, nylon guitar, flute, relaxed, 126 bpm',
+  'ambient, dreamy, warm pad, choir, 62 bpm',
+  'techno, dark, driving, acid bass, 132 bpm, F minor',
+  'jazz swing, saxophone, piano, upright bass, 148 bpm',
+  'orchestral, epic, strings, french horn, 92 bpm, D minor',
+  'acoustic folk, steel guitar, harmonica, gentle, 66 bpm, G major, 6/8',
+  'synthwave, retro, saw synth, 100 bpm, E minor',
+  'funk, slap bass, muted guitar, groovy, 106 bpm',
+  'piano ballad, tender, cello, 68 bpm, Eb major',
+  'celtic jig, lively, fiddle, harp, 84 bpm, D major, 6/8',
+  'drum and bass, energetic, synth bass, 172 bpm, B minor',
+  'salsa, festive, piano, trumpet, brass, 104 bpm',
+  'blues, gritty, harmonica, piano, 92 bpm, E major',
 ] as const;
 
 const TAGS: readonly string[] = [...new Set(IDEAS.flatMap(({ tags }): readonly string[] => tags))];

@@ -6,8 +6,8 @@ import { EngineError } from '../lib/errors.ts';
 import { size } from './format.ts';
 import { TEXT } from './text.ts';
 
-/** The browser decodes a file as a whole; ten minutes of the largest usual kind fit in this. */
-export const MAX_BYTES = 512e6;
+/** Wherever a sound comes in. The browser decodes a file as a whole; ten minutes of the largest usual kind fit in this. */
+export const MAX_SOUND_BYTES = 512e6;
 /** As long as the engine takes. */
 export const MAX_SECONDS = 600;
 /** What is shorter than this holds no music. */
@@ -18,7 +18,7 @@ const RATE = 44_100;
 /** Why a file of this size is not read at all; '' where it is. */
 export function sizeProblem(name: string, bytes: number): string {
   if (bytes === 0) return TEXT.sources.empty(name);
-  return bytes > MAX_BYTES ? TEXT.sources.tooBig(name, size(bytes), size(MAX_BYTES)) : '';
+  return bytes > MAX_SOUND_BYTES ? TEXT.sources.tooBig(name, size(bytes), size(MAX_SOUND_BYTES)) : '';
 }
 
 /** Why a sound of this length is not taken; '' where it is. */
