@@ -155,12 +155,20 @@ test('a link fills the form once the user says so', async ({ studio, page, conte
   await expect(notices(page).getByText(TEXT.link.bad)).toBeVisible();
 });
 
-test('everything comes back from a backup after this browser was wiped', async ({ studio, page }) => {
+test('everything comes back from a backup after this browser was wiped, the line and a song in its middle too', async ({
+  studio,
+  page,
+}) => {
   // Nobody is there to answer the browser's own dialog.
   await page.addInitScript(() => Object.defineProperty(window, 'showSaveFilePicker', { value: undefined }));
   await studio.open();
   const first = await studio.makeAndDownload(SONG);
   await studio.make({ ...SONG, prompt: 'fast techno', seed: 8 });
+  await studio.start({ ...SONG, prompt: 'slow blues', seconds: 2, preset: 'High', seed: 9 });
+  await expect(studio.queue.getByRole('progressbar', { name: TEXT.job.progress })).toBeVisible();
+  await studio.queue.getByRole('button', { name: TEXT.line.pause }).click();
+  const middle = studio.queue.locator('ol.line > li');
+  await expect(middle).toContainText(/Slow blues.*goes on from step \d+/s, { timeout: 30_000 });
   const openBackup = async (): Promise<void> => {
     await page.keyboard.press('Control+k');
     await page.getByRole('combobox', { name: TEXT.palette.hint }).fill(TEXT.commands.backup);
@@ -177,7 +185,7 @@ test('everything comes back from a backup after this browser was wiped', async (
       const open = indexedDB.open('cadenza');
       const db = await new Promise<IDBDatabase>((done) => (open.onsuccess = () => done(open.result)));
       const stores = await Promise.all(
-        ['tracks', 'peaks', 'collections'].map(
+        ['tracks', 'peaks', 'collections', 'jobs', 'settings'].map(
           (name) =>
             new Promise<unknown>((done) => {
               const asked = db.transaction(name).objectStore(name).getAll();
@@ -190,6 +198,7 @@ test('everything comes back from a backup after this browser was wiped', async (
     });
   const before = await records();
   expect(before).toContain('fast techno');
+  expect(before).toContain('slow blues');
 
   // The storage of the page is cleared while no page of ours is open.
   await page.goto('about:blank');
@@ -214,6 +223,15 @@ test('everything comes back from a backup after this browser was wiped', async (
   await page.keyboard.press('k');
   await expect(studio.song.getByText('Slow jazz waltz, piano trio').first()).toBeVisible();
   expect(difference(first, await studio.download())).toBe(0);
+  // The song in its middle goes on where it was: steps before that are not made again.
+  const from = Number(/from step (\d+)/.exec(await middle.innerText())?.[1]);
+  expect(from).toBeGreaterThan(0);
+  await studio.queue.getByRole('button', { name: TEXT.line.resume }).click();
+  await studio.idle();
+  await studio.go('device');
+  const log = await page.getByLabel(TEXT.device.logLines).innerText();
+  const steps = [...log.matchAll(/step (\d+)\/32/g)].map(([, n]) => Number(n));
+  expect(Math.min(...steps)).toBe(from + 1);
 });
 
 test('three songs leave the library as one zip', async ({ studio, page }) => {

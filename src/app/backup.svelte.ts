@@ -59,7 +59,7 @@ export class Backup {
       const handle = await pickFile(name);
       if (handle === 'closed') return;
       const { facts, blob } = await withExporter(
-        (exporter) => exporter.backup(pageSettings(), handle, progress),
+        (exporter) => exporter.backup(pageSettings(), this.#shelf.inHand(), handle, progress),
         signal,
       );
       if (blob) saveFile(blob, name, blob.type);
@@ -79,14 +79,18 @@ export class Backup {
     const { chosen } = this;
     if (!chosen) return;
     await this.#work(true, async (progress, signal) => {
-      const { songs, damaged, settings } = await withExporter(
+      const { songs, jobs, damaged, settings } = await withExporter(
         (exporter) => exporter.restore(chosen.file, progress),
         signal,
       );
       this.chosen = null;
-      const texts = [songs > 0 ? T.restored(songs) : T.already, ...(damaged > 0 ? [T.damaged(damaged)] : [])];
+      const texts = [
+        ...(songs > 0 ? [T.restored(songs)] : jobs > 0 ? [] : [T.already]),
+        ...(jobs > 0 ? [TEXT.line.queued(jobs)] : []),
+        ...(damaged > 0 ? [T.damaged(damaged)] : []),
+      ];
       await this.#shelf.open();
-      this.#end(texts.join(' '));
+      this.#end(...texts);
       if (!withSettings || Object.keys(settings).length === 0) return;
       const formEmpty = this.#formEmpty();
       for (const [key, value] of Object.entries(settings)) {
@@ -122,10 +126,12 @@ export class Backup {
     }
   }
 
-  #end(text: string): void {
+  #end(...texts: readonly string[]): void {
     this.#overlays.close('backup');
-    this.#toasts.show({ text });
-    this.#toasts.say(text);
+    for (const text of texts) {
+      this.#toasts.show({ text });
+      this.#toasts.say(text);
+    }
   }
 }
 

@@ -8,8 +8,9 @@ import type { Edit } from '../lib/audio/edit.ts';
 import type { SongTags } from '../lib/audio/fields.ts';
 import { readWav } from '../lib/audio/wav.ts';
 import { backupEntries, inspectBackup, restoreBackup } from '../storage/backup.ts';
-import type { BackupFacts, PageSettings, Restoration } from '../storage/backup.ts';
+import type { BackupFacts, PageSettings, Restoration, Stored } from '../storage/backup.ts';
 import { openBlobs } from '../storage/blobs.ts';
+import { openCheckpoints } from '../storage/checkpoints.ts';
 import { openLibrary } from '../storage/library.ts';
 import { slicesOf } from './drop-slices.ts';
 import { canWrite, encode } from './export-encode.ts';
@@ -89,14 +90,16 @@ export class Exporter {
   /**
    * Everything of this browser in one zip, streamed to a file of the user's, or to one that comes back.
    *
+   * @param inHand blobs that the settings name
    * @param progress is told bytes of all that is written
    */
   async backup(
     settings: PageSettings,
+    inHand: readonly string[],
     to: FileSystemFileHandle | null,
     progress: OnBytes,
   ): Promise<{ readonly facts: BackupFacts; readonly blob: Blob | null }> {
-    const { facts, entries } = await backupEntries(await openLibrary(), await openBlobs(), settings);
+    const { facts, entries } = await backupEntries(await openStored(), settings, inHand);
     let done = 0;
     const counted = new TransformStream<Uint8Array, Uint8Array>({
       transform(piece, controller) {
@@ -119,7 +122,7 @@ export class Exporter {
   }
 
   async restore(backup: Blob, progress: OnBytes): Promise<Restoration> {
-    return restoreBackup(slicesOf(backup), await openLibrary(), await openBlobs(), progress);
+    return restoreBackup(slicesOf(backup), await openStored(), progress);
   }
 
   async *#parts(
@@ -144,6 +147,12 @@ export class Exporter {
     return undefined;
   }
 }
+
+const openStored = async (): Promise<Stored> => ({
+  library: await openLibrary(),
+  blobs: await openBlobs(),
+  checkpoints: await openCheckpoints(),
+});
 
 async function intoFolder(folder: FileSystemDirectoryHandle, parts: AsyncIterable<Part>): Promise<number> {
   let files = 0;

@@ -8,7 +8,7 @@ import { asEngineError } from '../lib/errors.ts';
 import type { AudioEvent, EngineEvent } from '../lib/events.ts';
 import type { Task } from '../lib/task.ts';
 import { openCheckpoints } from '../storage/checkpoints.ts';
-import type { StoredJob } from '../storage/jobs.ts';
+import { LINE_PAUSED, type StoredJob } from '../storage/jobs.ts';
 import type { Library } from '../storage/library.ts';
 import type { EngineClient } from './engine-client.ts';
 import { jobOf, milestone, newJob, progress, reduceJob, storedOf, type Job, type JobAction } from './job.ts';
@@ -53,7 +53,6 @@ type Message =
   | { readonly type: 'ask'; readonly id: string; readonly ending: 'keep' | 'cancel' };
 
 export const LOCK = 'cadenza.line';
-const PAUSED = 'line.paused';
 const DOWNLOAD_MS = 100;
 const TELL_MS = 200;
 /** A song that ended its tab so often without saving a step is not begun again by itself. */
@@ -98,7 +97,7 @@ export class Queue {
   /** Reads the line, and goes on with it. */
   async open(): Promise<void> {
     const library = await this.#around.library;
-    this.paused = (await library.setting(PAUSED)) === true;
+    this.paused = (await library.setting(LINE_PAUSED)) === true;
     await this.#read(null);
     this.#pump();
   }
@@ -182,13 +181,13 @@ export class Queue {
   /** The song in hand stops after its step, and nothing is begun, until resume(). */
   async pause(): Promise<void> {
     this.paused = true;
-    await this.#store((library) => library.setSetting(PAUSED, true));
+    await this.#store((library) => library.setSetting(LINE_PAUSED, true));
     this.#pauseHere();
   }
 
   async resume(): Promise<void> {
     this.paused = false;
-    await this.#store((library) => library.setSetting(PAUSED, false));
+    await this.#store((library) => library.setSetting(LINE_PAUSED, false));
     this.#pump();
   }
 
@@ -347,8 +346,8 @@ export class Queue {
   async #heard(type: string, key: string): Promise<void> {
     const library = await this.#around.library;
     if (type === 'jobs') await this.#read(this.#making ?? this.running?.id ?? null);
-    if (type === 'setting' && key === PAUSED) {
-      this.paused = (await library.setting(PAUSED)) === true;
+    if (type === 'setting' && key === LINE_PAUSED) {
+      this.paused = (await library.setting(LINE_PAUSED)) === true;
       if (this.paused) this.#pauseHere();
     }
     this.#pump();

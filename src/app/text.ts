@@ -808,7 +808,7 @@ const EN = {
   },
   backup: {
     title: 'Backup',
-    hint: 'Every song with its sound and latents, your collections and settings, in one file.',
+    hint: 'Every song with its sound and latents, the line with what is in its middle, your collections and settings, in one file.',
     make: 'Back up everything',
     restore: 'Restore a backup',
     choose: 'Choose a backup',

@@ -1,14 +1,17 @@
 /**
  * Everything of this browser as entries of one zip, and back again. A backup holds a line for each song (its record and
- * its peaks), the collections, the settings of the page, and the blobs under their hashes. Restoring adds what is not
- * here and changes nothing that is.
+ * its peaks), the collections, the line of work with the songs that are in their middle, the settings of the page, and
+ * the blobs under their hashes. Restoring adds what is not here and changes nothing that is.
  */
 import type { ByteSource } from '../lib/audio/bytes.ts';
 import type { Peaks, PeakLevel } from '../lib/audio/pcm.ts';
 import { Field } from '../lib/check.ts';
-import { EngineError } from '../lib/errors.ts';
+import { EngineError, ERRORS, type ErrorCode } from '../lib/errors.ts';
+import type { Task } from '../lib/task.ts';
 import { placeOf, readDirectory, type ZipEntry } from '../lib/zip.ts';
 import { sha256, type Blobs } from './blobs.ts';
+import type { Checkpoints } from './checkpoints.ts';
+import { LINE_PAUSED, type StoredJob } from './jobs.ts';
 import type { Collection, Library, NewTrack, Track } from './library.ts';
 
 export const BACKUP_VERSION = 1;
@@ -25,15 +28,24 @@ export interface BackupFacts {
   readonly bytes: number;
 }
 
+/** Where everything lies. */
+export interface Stored {
+  readonly library: Library;
+  readonly blobs: Blobs;
+  readonly checkpoints: Checkpoints;
+}
+
 export interface Entry {
   readonly name: string;
-  readonly input: string | Blob | AsyncIterable<string>;
+  readonly input: string | Blob | Uint8Array<ArrayBuffer> | AsyncIterable<string>;
 }
 
 const FACTS = 'backup.json';
 const SETTINGS = 'settings.json';
 const COLLECTIONS = 'collections.json';
 const TRACKS = 'tracks.jsonl';
+const LINE = 'line.json';
+const CHECKPOINTS = 'checkpoints/';
 const BLOBS = 'blobs/';
 /** Of one entry that is read whole. */
 const LARGEST_JSON = 64 * 2 ** 20;
@@ -45,6 +57,11 @@ interface Line {
   readonly track: Omit<Track, 'outline'>;
   readonly peaks: PackedPeaks;
 }
+/** A piece of work, with the SHA-256 of its newest checkpoint; null where it has none. */
+interface LineEntry {
+  readonly job: StoredJob;
+  readonly checkpoint: string | null;
+}
 interface PackedPeaks {
   readonly sampleRate: number;
   readonly levels: readonly {
@@ -55,11 +72,15 @@ interface PackedPeaks {
   }[];
 }
 
-/** The entries of a backup, and what they add up to. Songs whose sound is gone are not in it: there is nothing to keep. */
+/**
+ * The entries of a backup, and what they add up to. Songs whose sound is gone are not in it: there is nothing to keep.
+ *
+ * @param inHand blobs that the page's settings name: sounds and LoRAs of the form
+ */
 export async function backupEntries(
-  library: Library,
-  blobs: Blobs,
+  { library, blobs, checkpoints }: Stored,
   settings: PageSettings,
+  inHand: readonly string[],
 ): Promise<{ readonly facts: BackupFacts; readonly entries: readonly Entry[] }> {
   const all = [...(await library.tracks()), ...(await library.trash())];
   const sounds = new Map<string, Blob>();
@@ -71,6 +92,19 @@ export async function backupEntries(
     tracks.push(track);
     for (const [i, id] of ids.entries()) if (there[i]) sounds.set(id, await blobs.open(id));
   }
+  // What songs were made from, what work in line starts from, and what the form holds.
+  for (const id of [...(await library.liveBlobs()), ...inHand])
+    if (!sounds.has(id) && (await blobs.has(id))) sounds.set(id, await blobs.open(id));
+  const line: LineEntry[] = [];
+  const middles: Entry[] = [];
+  for (const job of await library.jobs()) {
+    const input = await checkpoints.read(job.id);
+    const checkpoint = input && (await sha256(input));
+    line.push({ job, checkpoint });
+    if (input && !middles.some(({ name }) => name === CHECKPOINTS + checkpoint))
+      middles.push({ name: `${CHECKPOINTS}${checkpoint}`, input });
+  }
+  const paused = (await library.setting(LINE_PAUSED)) === true;
   const bytes = [...sounds.values()].reduce((sum, { size }) => sum + size, 0);
   const facts: BackupFacts = {
     cadenza: 'backup',
@@ -91,7 +125,9 @@ export async function backupEntries(
       { name: FACTS, input: JSON.stringify(facts, null, 2) },
       { name: SETTINGS, input: JSON.stringify(settings, null, 2) },
       { name: COLLECTIONS, input: JSON.stringify(await library.collections(), null, 2) },
+      { name: LINE, input: JSON.stringify({ paused, jobs: line }, null, 2) },
       { name: TRACKS, input: lines() },
+      ...middles,
       ...[...sounds].map(([id, input]) => ({ name: `${BLOBS}${id}`, input })),
     ],
   };
@@ -105,21 +141,23 @@ export async function inspectBackup(source: ByteSource): Promise<BackupFacts> {
 export interface Restoration {
   /** Songs that came back. */
   readonly songs: number;
-  /** Sounds and latents whose bytes are not those that their names promise. */
+  /** Pieces of work that are in line again. */
+  readonly jobs: number;
+  /** Sounds, latents and the like whose bytes are not those that their names promise. */
   readonly damaged: number;
   readonly settings: PageSettings;
 }
 
 /**
- * Adds what is missing: a sound only after its hash was found right, a song only after its sound is kept.
+ * Adds what is missing: a sound only after its hash was found right, a song only after its sound is kept, work only
+ * after what it starts from and what was made of it are.
  *
  * @param progress is told bytes of blobs
  * @throws EngineError as inspectBackup, and 'storage' when there is no room; what came back until then stays
  */
 export async function restoreBackup(
   source: ByteSource,
-  library: Library,
-  blobs: Blobs,
+  { library, blobs, checkpoints }: Stored,
   progress: (done: number, total: number) => void,
 ): Promise<Restoration> {
   const entries = entriesOf(await readDirectory(source));
@@ -132,28 +170,61 @@ export async function restoreBackup(
   }
   let [songs, done] = [0, 0];
   const damaged = new Set<string>();
+  /** The bytes of an entry whose name ends with their hash; null where they are others, which is counted. */
+  const whole = async (entry: ZipEntry, id: string): Promise<Uint8Array<ArrayBuffer> | null> => {
+    const { from, to } = await placeOf(source, entry);
+    const bytes = new Uint8Array(await source.read(from, to)); // a copy that is only ours
+    if ((await sha256(bytes)) === id) return bytes;
+    damaged.add(id);
+    return null;
+  };
+  const counted = new Set<string>();
   const keep = async (id: string): Promise<boolean> => {
     if (damaged.has(id)) return false;
     const entry = entries.get(`${BLOBS}${id}`);
-    if (entry) progress((done += entry.size), facts.bytes);
+    if (entry && !counted.has(id)) progress((done += entry.size), facts.bytes);
+    counted.add(id);
     if (await blobs.has(id)) return true;
     if (!entry || entry.size > LARGEST_BLOB) return false;
-    const { from, to } = await placeOf(source, entry);
-    const bytes = new Uint8Array(await source.read(from, to)); // a copy that is only ours
-    if ((await sha256(bytes)) === id) await blobs.put(bytes);
-    else damaged.add(id);
-    return !damaged.has(id);
+    const bytes = await whole(entry, id);
+    if (bytes) await blobs.put(bytes);
+    return bytes !== null;
   };
   for await (const text of linesOf(source, entries)) {
-    const song = readLine(text);
+    const song = readSong(text);
     if (known.has(song.id) || !(await keep(song.audio))) continue;
     const latents = song.latents !== null && (await keep(song.latents)) ? song.latents : null;
     await library.add({ ...song, latents });
     songs += 1;
   }
+  // What no song names as its own: sounds to start from, LoRAs. Nothing of it is used before its hash is found right.
+  for (const name of entries.keys()) {
+    const id = name.startsWith(BLOBS) ? name.slice(BLOBS.length) : '';
+    if (SHA256.test(id)) await keep(id);
+  }
+  const line = new Field(await jsonOf(source, entries, LINE, 'object'), 'line', 'bad-task');
+  const here = await library.jobs();
+  const taken = new Set(
+    [...here, ...(await library.tracks()), ...(await library.trash())].map(({ id }) => id),
+  );
+  const last = here.reduce((most, { order }) => Math.max(most, order), 0);
+  const jobs: StoredJob[] = [];
+  for (const { job, checkpoint } of readLine(line)) {
+    if (taken.has(job.id)) continue; // it is still in line, or was finished since
+    const entry = checkpoint === null ? undefined : entries.get(`${CHECKPOINTS}${checkpoint}`);
+    const bytes = entry && entry.size <= LARGEST_BLOB ? await whole(entry, checkpoint ?? '') : null;
+    if (bytes) await checkpoints.write(job.id, bytes);
+    // Behind what is here, in the order that they had.
+    const order = here.length === 0 ? job.order : last + 1 + jobs.length;
+    jobs.push({ ...job, order, saved: bytes ? job.saved : null });
+  }
+  if (here.length === 0 && line.at('paused').value === true) await library.setSetting(LINE_PAUSED, true);
+  if (jobs.length > 0) await library.putJobs(jobs);
   const settings = await jsonOf(source, entries, SETTINGS, 'object');
-  return { songs, damaged: damaged.size, settings: pageSettings(settings) };
+  return { songs, jobs: jobs.length, damaged: damaged.size, settings: pageSettings(settings) };
 }
+
+const SHA256 = /^[0-9a-f]{64}$/;
 
 type Entries = ReadonlyMap<string, ZipEntry>;
 
@@ -222,19 +293,13 @@ async function* linesOf(source: ByteSource, entries: Entries): AsyncGenerator<st
   if (rest.trim() !== '') yield rest;
 }
 
-function readLine(text: string): NewTrack {
+function readSong(text: string): NewTrack {
   const line = new Field(parse(text, TRACKS), 'song', 'bad-task');
   const track = line.at('track');
   const name = (field: string): string => track.at(field).text(200);
-  const hash = (field: string): string => {
-    const id = track.at(field).text(64);
-    return /^[0-9a-f]{64}$/.test(id) ? id : track.at(field).refuse('a SHA-256');
-  };
+  const hash = (field: string): string => hashOf(track.at(field));
   const number = (field: string): number => track.at(field).number({ min: -1e16, max: 1e16 });
-  track.at('task').at('prompt').text();
-  track.at('task').at('seeds').list({ min: 1, max: 1000 });
-  track.at('task').at('sampling').object();
-  track.at('task').at('score').object();
+  readTask(track.at('task'));
   track.at('timings').object();
   return {
     ...(track.object() as unknown as Omit<Track, 'outline'>), // its fields are read below, or shown as texts only
@@ -250,6 +315,64 @@ function readLine(text: string): NewTrack {
     favourite: track.at('favourite').boolean(),
     peaks: unpackPeaks(line.at('peaks')),
   };
+}
+
+/** As much of a task as the page reads; the engine checks the whole of it before it makes anything. */
+function readTask(task: Field): void {
+  task.at('kind').text(40);
+  task.at('prompt').text();
+  task.at('seeds').list({ min: 1, max: 1000 });
+  task.at('sampling').object();
+  task.at('score').object();
+  if (!task.at('source').missing) task.at('source').at('blob').text(200);
+  if (!task.at('loras').missing)
+    for (const lora of task.at('loras').list({ min: 0, max: 1000 })) lora.at('file').text(200);
+}
+
+/** The line, first to last; the backups of earlier versions have none. */
+function readLine(line: Field): readonly LineEntry[] {
+  if (line.at('jobs').missing) return [];
+  const count = { min: 0, max: 1e9 };
+  return line
+    .at('jobs')
+    .list({ min: 0, max: 1e6 })
+    .map((entry) => {
+      const job = entry.at('job');
+      const task = job.at('task');
+      readTask(task);
+      task.at('model').text(200);
+      task.at('seconds').number({ min: 0, max: 1e6 });
+      task.at('sampling').at('steps').integer({ min: 1, max: 1e6 });
+      const [saved, error, checkpoint] = [job.at('saved'), job.at('error'), entry.at('checkpoint')];
+      return {
+        job: {
+          id: job.at('id').text(200),
+          order: job.at('order').number({ min: -1e15, max: 1e15 }),
+          title: job.at('title').text(200),
+          preset: job.at('preset').text(200),
+          task: task.object() as unknown as Task, // as far as it is read here; see readTask
+          ...(!job.at('parent').missing && { parent: job.at('parent').text(200) }),
+          saved:
+            saved.value === null
+              ? null
+              : { step: saved.at('step').integer(count), steps: saved.at('steps').integer(count) },
+          starts: job.at('starts').integer(count),
+          error:
+            error.value === null
+              ? null
+              : {
+                  code: error.at('code').oneOf(Object.keys(ERRORS) as ErrorCode[]), // the keys are the codes
+                  message: error.at('message').text(10_000),
+                },
+        },
+        checkpoint: checkpoint.value === null ? null : hashOf(checkpoint),
+      };
+    });
+}
+
+function hashOf(field: Field): string {
+  const id = field.text(64);
+  return SHA256.test(id) ? id : field.refuse('a SHA-256');
 }
 
 function readCollection(value: unknown): Collection {

@@ -2,6 +2,9 @@
 import type { ErrorCode } from '../lib/errors.ts';
 import type { Task } from '../lib/task.ts';
 
+/** The setting that says that the line rests. */
+export const LINE_PAUSED = 'line.paused';
+
 export interface StoredJob {
   readonly id: string;
   /** Place in line: rising, and not necessarily whole. */

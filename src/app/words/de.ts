@@ -799,7 +799,7 @@ export const DE: Translation = {
   },
   backup: {
     title: 'Sicherung',
-    hint: 'Jeder Song mit Klang und Latents, deine Sammlungen und Einstellungen, in einer Datei.',
+    hint: 'Jeder Song mit Klang und Latents, die Reihe mit allem Angefangenen, deine Sammlungen und Einstellungen, in einer Datei.',
     make: 'Alles sichern',
     restore: 'Sicherung zurückholen',
     choose: 'Sicherung wählen',

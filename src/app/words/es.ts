@@ -795,7 +795,7 @@ export const ES: Translation = {
   },
   backup: {
     title: 'Copia de seguridad',
-    hint: 'Cada canción con su sonido y sus latentes, tus colecciones y ajustes, en un archivo.',
+    hint: 'Cada canción con su sonido y sus latentes, la cola con lo que está a medias, tus colecciones y ajustes, en un archivo.',
     make: 'Hacer copia de todo',
     restore: 'Restaurar una copia',
     choose: 'Elegir una copia',

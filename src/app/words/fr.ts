@@ -804,7 +804,7 @@ export const FR: Translation = {
   },
   backup: {
     title: 'Sauvegarde',
-    hint: 'Chaque morceau avec le son et les latents, vos collections et vos réglages, dans un seul fichier.',
+    hint: 'Chaque morceau avec le son et les latents, la file avec ce qui est en cours, vos collections et vos réglages, dans un seul fichier.',
     make: 'Tout sauvegarder',
     restore: 'Restaurer une sauvegarde',
     choose: 'Choisir une sauvegarde',

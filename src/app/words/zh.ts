@@ -880,7 +880,7 @@ export const ZH: Translation = {
   },
   backup: {
     title: '备份',
-    hint: '每首歌连同声音和潜变量、你的合集和设置，都在一个文件里。',
+    hint: '每首歌连同声音和潜变量、队列和未完成的歌、你的合集和设置，都在一个文件里。',
     make: '备份一切',
     restore: '恢复备份',
     choose: '选择备份',
