@@ -78,6 +78,37 @@ test('two regions are repainted, and only they sound different', async ({ studio
     );
 });
 
+test('a song is sent on from its menu: regions as reference into Compose, the whole from the library to a tool', async ({
+  studio,
+  page,
+}) => {
+  await studio.open();
+  await studio.make({ seconds: 4, preset: 'Draft' });
+  await drag(page, studio, 0.2, 0.35);
+  await drag(page, studio, 0.6, 0.8, 'Shift');
+  const [a, b, c, d] = (await edges(studio)) as [number, number, number, number];
+  const title = await studio.song.getByRole('heading', { level: 2 }).locator('bdi').innerText();
+  await studio.song.getByRole('button', { name: TEXT.song.more(title) }).click();
+  await page.getByRole('menuitem', { name: TEXT.send.regions(2) }).click();
+  const advanced = page.getByRole('complementary', { name: TEXT.advanced.title });
+  await expect(advanced).toContainText(TEXT.send.named(title, T.count(2)));
+  if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/sent.png` });
+  await page.keyboard.press('Escape');
+  await studio.make({ prompt: 'fast techno', seconds: 4, preset: 'Draft' });
+  const song = await studio.download();
+  expect(song.seconds).toBeGreaterThan(b - a + d - c - 0.01);
+  expect(song.seconds).toBeLessThan(b - a + d - c + 0.1); // whole latent frames of 4096 samples
+
+  await studio.go('library');
+  const first = page.getByRole('region', { name: TEXT.library.songs }).getByRole('row').first();
+  await first.getByRole('button', { name: /^More actions/ }).click();
+  const menu = page.getByRole('menu', { name: /^More actions/ });
+  await expect(menu.getByRole('group', { name: TEXT.send.title })).toBeVisible();
+  if (process.env.SHOTS) await page.screenshot({ path: `${process.env.SHOTS}/send-menu.png` });
+  await menu.getByRole('menuitem', { name: T.tools.retake }).click();
+  await expect(studio.song.getByRole('form', { name: T.tools.retake })).toBeVisible();
+});
+
 /** A WAV file as any recorder writes it: 16 bit, stereo, a falling tone. */
 function toneFile(seconds: number): Buffer {
   const rate = 22_050;

@@ -178,7 +178,7 @@ export const COMMANDS: readonly Command[] = [
     group: 'make',
     icon: 'dice',
     run: ({ compose, router }) => {
-      router.go('studio');
+      router.show('compose');
       compose.surprise();
     },
   },
@@ -194,7 +194,7 @@ export const COMMANDS: readonly Command[] = [
     icon: 'studio',
     when: ({ compose }) => compose.limits !== null,
     run: ({ compose, router, overlays }) => {
-      router.go('studio');
+      router.show('compose');
       compose.set({ simple: false });
       overlays.advanced = true;
     },

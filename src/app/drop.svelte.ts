@@ -127,7 +127,7 @@ export class Drops {
     if (!limits) return this.#refuse(T.wait);
     const { task, title, left } = readRecipe(settings, limits);
     this.#compose.reuse(task);
-    this.#router.go('studio');
+    this.#router.show('compose');
     const notes = { source: T.leftSource, loras: T.leftLoras, sampling: T.leftSampling };
     this.#withUndo([T.restored(title || name), ...left.map((part) => notes[part])], before);
   }
@@ -144,7 +144,7 @@ export class Drops {
         case 'lyrics': {
           const before = this.#compose.draft;
           this.#compose.set({ lyrics: found.text, instrumental: false });
-          this.#router.go('studio');
+          this.#router.show('compose');
           return this.#withUndo([T.lyrics(file.name)], before);
         }
         case 'lora':

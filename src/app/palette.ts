@@ -57,7 +57,7 @@ const settings: Source = ({ compose, overlays, router }) => {
       detail: shown,
       icon: 'studio',
       run: () => {
-        router.go('studio');
+        router.show('compose');
         compose.set({ simple: false });
         overlays.advanced = true;
         overlays.goTo = field.id;
@@ -69,7 +69,7 @@ const settings: Source = ({ compose, overlays, router }) => {
 const presets: Source = ({ compose, gallery, router }) => {
   const use = (draft: Partial<Draft>): void => {
     compose.set(draft);
-    router.go('studio');
+    router.show('compose');
   };
   return [
     ...gallery.own.list.map((preset): Entry => ({
@@ -100,7 +100,7 @@ const songs: Source = (studio) =>
     detail: clock(Math.round(track.seconds)),
     icon: 'note',
     run: () => {
-      studio.router.go('studio');
+      studio.router.show('song');
       void studio.show(track, false);
     },
   }));

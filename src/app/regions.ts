@@ -132,7 +132,7 @@ export function outside(regions: readonly Region[], length: number): readonly Om
   })).filter(({ start, end }) => end > start);
 }
 
-export const totalSeconds = (regions: readonly Region[]): number =>
+export const totalSeconds = (regions: readonly Pick<Region, 'start' | 'end'>[]): number =>
   regions.reduce((sum, { start, end }) => sum + end - start, 0);
 
 function replaced(

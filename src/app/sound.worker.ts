@@ -1,5 +1,6 @@
 /** Arithmetic over whole sounds, away from the page: what a library needs of an imported one, and how two differ. */
 import { changedSince, type Changed } from '../lib/audio/changed.ts';
+import { excerpt } from '../lib/audio/edit.ts';
 import { integratedLoudness } from '../lib/audio/loudness.ts';
 import { peaksOf, toStereo, type Peaks, type Pcm } from '../lib/audio/pcm.ts';
 import { resample } from '../lib/audio/resample.ts';
@@ -7,6 +8,12 @@ import { readWav, writeWav } from '../lib/audio/wav.ts';
 
 export type SoundTask =
   | { readonly type: 'file'; readonly pcm: Pcm }
+  /** Parts of a WAV file, in seconds, one after the other. */
+  | {
+      readonly type: 'excerpt';
+      readonly file: Blob;
+      readonly parts: readonly { readonly start: number; readonly end: number }[];
+    }
   /** `sourceStart`: seconds into the new sound at which the old one begins. */
   | { readonly type: 'changed'; readonly now: Blob; readonly before: Blob; readonly sourceStart: number };
 
@@ -19,6 +26,8 @@ export interface SoundFile {
 export interface SoundAnswers {
   readonly file: SoundFile;
   readonly changed: Changed;
+  /** WAV, 32-bit float. */
+  readonly excerpt: Uint8Array<ArrayBuffer>;
 }
 
 async function open(file: Blob, sampleRate?: number): Promise<Pcm> {
@@ -34,6 +43,8 @@ async function answer(task: SoundTask): Promise<SoundAnswers[SoundTask['type']]>
     const wav = writeWav(pcm, 'float32', { tags: { software: 'Cadenza' } });
     return { wav, peaks: peaksOf(pcm), loudness: integratedLoudness(pcm) };
   }
+  if (task.type === 'excerpt')
+    return writeWav(excerpt(await open(task.file), task.parts), 'float32', { tags: { software: 'Cadenza' } });
   const now = await open(task.now);
   const before = await open(task.before, now.sampleRate);
   return changedSince(now, before, Math.round(task.sourceStart * now.sampleRate));

@@ -41,7 +41,7 @@ import { TEXT } from './text.ts';
 import { takesOf, titleOf } from './titles.ts';
 import { Sources } from './sources.svelte.ts';
 import { Toasts } from './toasts.svelte.ts';
-import { Work } from './work.svelte.ts';
+import { Work, type Tool } from './work.svelte.ts';
 
 export class Studio {
   readonly settings = createSettings();
@@ -84,10 +84,7 @@ export class Studio {
     },
     lora: async (file) => {
       this.compose.addLora({ file: await keepLora(file), name: file.name.replace(/\.safetensors$/iu, '') });
-      this.router.go('studio');
-      this.compose.set({ simple: false });
-      this.overlays.advanced = true;
-      this.overlays.goTo = 'loras';
+      this.#toAdvanced('loras');
     },
     sound: async (file, use) => void (await this.sources.take(file, use)),
     backup: (file) => this.backup.choose(file),
@@ -104,13 +101,21 @@ export class Studio {
     enqueue: (tasks, parent) => this.enqueue(tasks, parent.title, parent.id),
     say: (text) => this.toasts.show({ text }),
     sound: (track) => this.shelf.sound(track),
+    keep: (wav) => this.shelf.put(wav),
+    compose: (reference, strength, prompt) => {
+      const mine = this.compose.draft.prompt.trim();
+      this.compose.set({ reference, strength, ...(mine === '' && { prompt }) });
+      this.#toAdvanced('reference');
+      this.toasts.show({ text: TEXT.send.sent(reference.name) });
+      this.toasts.say(TEXT.send.sent(reference.name));
+    },
   });
   readonly sources = new Sources({
     shelf: this.shelf,
     limits: () => this.model?.limits ?? null,
     show: async (track, use) => {
       await this.show(track, false);
-      this.router.go('studio');
+      this.router.show('song');
       this.work.show(track);
       this.work.prompt = this.compose.draft.prompt.trim() || null;
       if (use === 'reference') this.work.open('audio2audio');
@@ -225,6 +230,22 @@ export class Studio {
   async #lookAgain(): Promise<void> {
     this.#client.setWish(this.settings.current.wish);
     if (this.queue.running === null) await this.look();
+  }
+
+  /** To a row of the Advanced drawer. */
+  #toAdvanced(row: string): void {
+    this.router.show('compose');
+    this.compose.set({ simple: false });
+    this.overlays.advanced = true;
+    this.overlays.goTo = row;
+  }
+
+  /** Goes on with a song in the Studio, with the tool open that it was sent to. */
+  async sendTo(track: Track, tool: Tool): Promise<void> {
+    await this.show(track, false);
+    this.router.show('song');
+    this.work.show(track);
+    this.work.open(tool);
   }
 
   useModel(id: string): void {
@@ -348,7 +369,7 @@ export class Studio {
   reuse(track: Track): void {
     this.useModel(track.model);
     this.compose.reuse(track.task);
-    this.router.go('studio');
+    this.router.show('compose');
     this.toasts.show({ text: TEXT.library.reused });
   }
 

@@ -424,6 +424,17 @@ const EN = {
       audio2audio: (strength: string) => `From reference, ${strength}`,
     },
   },
+  /** "Send to": where a song goes on. */
+  send: {
+    title: 'Send to',
+    settings: 'Compose, with its settings',
+    reference: 'Compose, as reference',
+    regions: (n: number) => plural(n, 'Compose, 1 region as reference', 'Compose, # regions as reference'),
+    part: 'Part',
+    into: 'Into Compose',
+    named: (title: string, parts: string) => `${title}, ${parts}`,
+    sent: (name: string) => `${name} is the reference in Compose`,
+  },
   sources: {
     title: 'A sound of your own',
     open: 'Your own sound',

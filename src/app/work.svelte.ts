@@ -3,7 +3,7 @@
  * task starts from the song in the player and makes a child of it.
  */
 import type { Changed } from '../lib/audio/changed.ts';
-import { asEngineError } from '../lib/errors.ts';
+import { asEngineError, EngineError } from '../lib/errors.ts';
 import {
   checkTask,
   EDIT_SHARES,
@@ -16,8 +16,10 @@ import {
 } from '../lib/task.ts';
 import type { Track } from '../storage/library.ts';
 import { Regions } from './regions.svelte.ts';
-import { totalSeconds, type Edge } from './regions.ts';
+import type { DraftReference } from './compose.svelte.ts';
+import { totalSeconds, type Edge, type Region } from './regions.ts';
 import { askSound } from './sound-client.ts';
+import { lengthProblem } from './sources.ts';
 import { TEXT } from './text.ts';
 
 export const TOOLS = [
@@ -58,6 +60,8 @@ const DEFAULTS = Object.fromEntries(
 /** Kinds that take no explicit steps: their schedule is their own. */
 const OWN_SCHEDULE: readonly Tool[] = ['edit', 'audio2audio'];
 
+type Span = Pick<Region, 'start' | 'end'>;
+
 /** What working needs of the rest of the app. */
 export interface Desk {
   /** Ranges of a model; null where it is not installed. */
@@ -69,6 +73,10 @@ export interface Desk {
   say(text: string): void;
   /** The WAV file of a track. */
   sound(track: Track): Promise<Blob>;
+  /** Keeps a sound; its blob id. */
+  keep(wav: Uint8Array<ArrayBuffer>): Promise<string>;
+  /** The sound becomes what the next song in Compose starts from. */
+  compose(reference: DraftReference, strength: number, prompt: string): void;
 }
 
 export class Work {
@@ -76,6 +84,8 @@ export class Work {
   tool = $state<Tool | null>(null);
   amounts = $state.raw<Amounts>(DEFAULTS);
   editMode = $state<EditMode>('lyrics');
+  /** What is taken as reference where there are regions. */
+  part = $state<'whole' | 'regions'>('regions');
   /** Words of the new song where they may differ; null: as in the source. */
   prompt = $state<string | null>(null);
   lyrics = $state<string | null>(null);
@@ -126,6 +136,18 @@ export class Work {
 
   /** Tools that the model has. */
   readonly tools: readonly Tool[] = $derived(TOOLS.filter((tool) => this.limits?.kinds.includes(tool)));
+
+  /** Tools for any song: those of its own model, or of the one in use where that is not here. */
+  toolsFor(track: Track): readonly Tool[] {
+    const limits = this.#desk.limits(track.model) ?? this.#desk.limits(this.#desk.current().model);
+    const made = track.model !== '';
+    return TOOLS.filter((tool) => (tool !== 'retake' || made) && limits?.kinds.includes(tool));
+  }
+
+  /** The reference is the regions, not the whole song. */
+  readonly fromRegions: boolean = $derived(
+    this.tool === 'audio2audio' && this.part === 'regions' && this.regions.list.length > 0,
+  );
 
   /** Follows the song in the player. */
   show(track: Track | null): void {
@@ -233,7 +255,7 @@ export class Work {
 
   /** Seconds of the song that will come out. */
   readonly seconds: number = $derived.by(() => {
-    const length = this.track?.seconds ?? 0;
+    const length = this.fromRegions ? this.regionSeconds : (this.track?.seconds ?? 0);
     return this.tool === 'extend' ? this.amounts.before + length + this.amounts.after : length;
   });
 
@@ -252,15 +274,17 @@ export class Work {
 
   /**
    * What the open tool makes, one task for each seed.
+   * @param sound blob id of what it starts from, where that is not the whole song
    * @throws EngineError 'bad-task' naming the field, the value and the range.
    */
-  tasks(roll: () => number): readonly Task[] {
+  tasks(roll: () => number, sound = this.track?.audio ?? ''): readonly Task[] {
     const { track, tool, limits, seedList } = this;
     if (!track || !tool || !limits || !seedList) return [];
     const { task } = track;
     const { sampling } = this.#desk.current();
     const made = track.model !== '';
-    const seconds = tool === 'retake' && task.kind !== 'extend' ? task.seconds : track.seconds;
+    const length = this.fromRegions ? this.regionSeconds : track.seconds;
+    const seconds = tool === 'retake' && task.kind !== 'extend' ? task.seconds : length;
     const { seconds: range } = limits;
     // Another model's settings mean nothing to this one.
     const settings = track.model === this.model ? task.sampling : (sampling ?? limits.sampling);
@@ -280,14 +304,14 @@ export class Work {
         tool === 'audio2audio'
           ? { seeds: [seed] }
           : { seeds: [made ? track.seed : seed], retakeSeeds: [seed] };
-      return checkTask({ kind: tool, ...song, ...again, ...this.#asked(tool, track) }, limits);
+      return checkTask({ kind: tool, ...song, ...again, ...this.#asked(tool, track, sound) }, limits);
     });
   }
 
   /** What each kind has beside the song. */
-  #asked(tool: Tool, track: Track): object {
+  #asked(tool: Tool, track: Track, sound: string): object {
     const { amounts, said } = this;
-    const source = { blob: track.audio };
+    const source = { blob: sound };
     switch (tool) {
       case 'repaint': {
         const regions = this.regions.list.map(({ start, end }) => ({ start, end }));
@@ -310,15 +334,42 @@ export class Work {
   }
 
   /** Puts what the open tool makes in line; says why where it cannot. */
-  run(): void {
+  async run(): Promise<void> {
     const { track, problem } = this;
     if (!track || !this.tool) return;
     if (problem) return this.#desk.say(problem);
-    this.#desk.enqueue(
-      this.tasks(() => this.#desk.roll()),
-      track,
-    );
-    this.tool = null;
+    try {
+      const sound = this.fromRegions ? await this.#cut(track, this.regions.list) : track.audio;
+      this.#desk.enqueue(
+        this.tasks(() => this.#desk.roll(), sound),
+        track,
+      );
+      this.tool = null;
+    } catch (thrown) {
+      this.#desk.say(asEngineError(thrown).message);
+    }
+  }
+
+  /** The song, or these parts of it, becomes the reference in Compose. */
+  async toCompose(track: Track, parts: readonly Span[]): Promise<void> {
+    const { title, audio } = track;
+    const name = parts.length === 0 ? title : TEXT.send.named(title, TEXT.work.count(parts.length));
+    try {
+      const file = parts.length === 0 ? audio : await this.#cut(track, parts);
+      this.#desk.compose({ file, name }, this.amounts.strength, this.prompt ?? track.task.prompt);
+      this.tool = null;
+    } catch (thrown) {
+      this.#desk.say(asEngineError(thrown).message);
+    }
+  }
+
+  /** @throws EngineError where the parts are too short to follow, or there is no room */
+  async #cut(track: Track, parts: readonly Span[]): Promise<string> {
+    const problem = lengthProblem(track.title, totalSeconds(parts));
+    if (problem !== '') throw new EngineError('bad-task', problem);
+    const file = await this.#desk.sound(track);
+    const spans = parts.map(({ start, end }) => ({ start, end }));
+    return this.#desk.keep(await askSound({ type: 'excerpt', file, parts: spans }));
   }
 
   readonly regionSeconds: number = $derived(totalSeconds(this.regions.list));

@@ -429,6 +429,23 @@ export const AR: Translation = {
       audio2audio: (strength) => `من مرجع، ${strength}`,
     },
   },
+  send: {
+    title: 'أرسل إلى',
+    settings: 'التأليف، مع إعداداتها',
+    reference: 'التأليف، مرجعًا',
+    regions: (n) =>
+      plural(
+        n,
+        'التأليف، جزء واحد مرجعًا',
+        'التأليف، جزآن مرجعًا',
+        'التأليف، # أجزاء مرجعًا',
+        'التأليف، # جزءًا مرجعًا',
+      ),
+    part: 'الجزء',
+    into: 'إلى التأليف',
+    named: (title, parts) => `${title}، ${parts}`,
+    sent: (name) => `${name} هي المرجع في التأليف`,
+  },
   sources: {
     title: 'صوت من عندك',
     open: 'صوتك أنت',

@@ -421,6 +421,16 @@ export const DE: Translation = {
       audio2audio: (strength) => `Nach Referenz, ${strength}`,
     },
   },
+  send: {
+    title: 'Senden an',
+    settings: 'Formular, mit Einstellungen',
+    reference: 'Formular, als Referenz',
+    regions: (n) => plural(n, 'Formular, 1 Bereich als Referenz', 'Formular, # Bereiche als Referenz'),
+    part: 'Teil',
+    into: 'Ins Formular',
+    named: (title, parts) => `${title}, ${parts}`,
+    sent: (name) => `${name} ist die Referenz im Formular`,
+  },
   sources: {
     title: 'Ein eigener Klang',
     open: 'Eigener Klang',

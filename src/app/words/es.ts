@@ -418,6 +418,16 @@ export const ES: Translation = {
       audio2audio: (strength) => `De referencia, ${strength}`,
     },
   },
+  send: {
+    title: 'Enviar a',
+    settings: 'Componer, con sus ajustes',
+    reference: 'Componer, como referencia',
+    regions: (n) => plural(n, 'Componer, 1 región como referencia', 'Componer, # regiones como referencia'),
+    part: 'Parte',
+    into: 'A Componer',
+    named: (title, parts) => `${title}, ${parts}`,
+    sent: (name) => `${name} es la referencia en Componer`,
+  },
   sources: {
     title: 'Un sonido tuyo',
     open: 'Tu propio sonido',

@@ -418,6 +418,16 @@ export const FR: Translation = {
       audio2audio: (strength) => `D’après une référence, ${strength}`,
     },
   },
+  send: {
+    title: 'Envoyer vers',
+    settings: 'Composer, avec ses réglages',
+    reference: 'Composer, comme référence',
+    regions: (n) => plural(n, 'Composer, # région comme référence', 'Composer, # régions comme référence'),
+    part: 'Partie',
+    into: 'Dans Composer',
+    named: (title, parts) => `${title}, ${parts}`,
+    sent: (name) => `${name} est la référence dans Composer`,
+  },
   sources: {
     title: 'Un son à vous',
     open: 'Votre propre son',

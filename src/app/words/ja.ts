@@ -489,6 +489,16 @@ export const JA: Translation = {
       audio2audio: (strength) => `参照から、${strength}`,
     },
   },
+  send: {
+    title: '送り先',
+    settings: '作曲へ、設定ごと',
+    reference: '作曲へ、参照として',
+    regions: (n) => `作曲へ、範囲 ${n} か所を参照として`,
+    part: '使う部分',
+    into: '作曲に入れる',
+    named: (title, parts) => `${title}、${parts}`,
+    sent: (name) => `${name} を作曲の参照にしました`,
+  },
   sources: {
     title: '自分の音',
     open: '自分の音',

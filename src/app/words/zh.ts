@@ -483,6 +483,16 @@ export const ZH: Translation = {
       audio2audio: (strength) => `来自参考，${strength}`,
     },
   },
+  send: {
+    title: '发送到',
+    settings: '创作：全部设置',
+    reference: '创作：用作参考',
+    regions: (n) => `创作：${n} 个选区用作参考`,
+    part: '部分',
+    into: '放入创作',
+    named: (title, parts) => `${title}，${parts}`,
+    sent: (name) => `${name} 已是创作中的参考`,
+  },
   sources: {
     title: '你自己的声音',
     open: '自己的声音',

@@ -1,12 +1,35 @@
 import { describe, expect, it } from 'vitest';
 import { noise, sine } from '../../../scripts/golden/signals.ts';
 import { quantise } from './dither.ts';
-import { edited, fade, trim } from './edit.ts';
+import { edited, excerpt, fade, trim } from './edit.ts';
 import { integratedLoudness, truePeak } from './loudness.ts';
 import { secondsOf } from './pcm.ts';
 
 const song = { sampleRate: 44_100, channels: [sine(3, 997, 44_100, 0.2), noise(3 * 44_100, 5)] };
 const AS_IT_IS = { start: 0, end: 3, fadeIn: 0, fadeOut: 0, sampleRate: 44_100, loudness: null };
+
+describe('excerpt', () => {
+  it('joins parts without a click, and leaves the middle of each as it was', () => {
+    const parts = [
+      { start: 0.5, end: 1 },
+      { start: 2, end: 2.25 },
+    ];
+    const { channels, sampleRate } = excerpt(song, parts);
+    expect(sampleRate).toBe(44_100);
+    const joint = 0.5 * 44_100;
+    const edge = 0.01 * 44_100;
+    for (const [c, samples] of channels.entries()) {
+      const whole = song.channels[c]!;
+      expect(samples).toHaveLength(0.75 * 44_100);
+      expect(samples.slice(edge, joint - edge)).toEqual(whole.slice(0.5 * 44_100 + edge, 44_100 - edge));
+      expect(samples.slice(joint + edge, -edge)).toEqual(
+        whole.slice(2 * 44_100 + edge, 2.25 * 44_100 - edge),
+      );
+      for (const at of [0, joint - 1, joint]) expect(Math.abs(samples[at]!)).toBeLessThan(1e-4);
+    }
+    expect(() => excerpt(song, [{ start: 4, end: 5 }])).toThrow(/holds no sound/);
+  });
+});
 
 describe('edited', () => {
   it('changes no sample of a whole song', () => {

@@ -39,6 +39,27 @@ export function trim(pcm: Pcm, start: number, end: number): Pcm {
   return { ...pcm, channels: pcm.channels.map((samples) => samples.slice(from, to)) };
 }
 
+/** Of each part of an excerpt, so that no joint clicks; seconds. */
+const JOINT = 0.01;
+
+/**
+ * Parts of a sound, one after the other.
+ * @throws EngineError 'bad-task' as trim
+ */
+export function excerpt(pcm: Pcm, parts: readonly { readonly start: number; readonly end: number }[]): Pcm {
+  const pieces = parts.map(({ start, end }) => fade(trim(pcm, start, end), JOINT, JOINT).channels);
+  const channels = pcm.channels.map((_, c) => {
+    const out = new Float32Array(pieces.reduce((sum, piece) => sum + piece[c]!.length, 0));
+    let at = 0;
+    for (const piece of pieces) {
+      out.set(piece[c]!, at);
+      at += piece[c]!.length;
+    }
+    return out;
+  });
+  return { ...pcm, channels };
+}
+
 /** Raised cosines, which begin and end level; of a sound shorter than both fades, the product of the two. */
 export function fade(pcm: Pcm, inSeconds: number, outSeconds: number): Pcm {
   const length = pcm.channels[0]?.length ?? 0;
