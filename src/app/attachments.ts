@@ -1,8 +1,11 @@
 /** Files that the user brings for the form: LoRAs and sounds to start from. They are kept as blobs, by their content. */
 import { writeWav } from '../lib/audio/wav.ts';
-import { parseSafetensors } from '../lib/safetensors.ts';
 import { EngineError } from '../lib/errors.ts';
+import { checkLora } from '../lib/lora.ts';
+import { readLayout } from '../lib/safetensors.ts';
 import { openBlobs } from '../storage/blobs.ts';
+import { slicesOf } from './drop-slices.ts';
+import { size } from './format.ts';
 import { decodeSound } from './sources.ts';
 
 /** A LoRA of rank 256 for the whole denoiser in half floats has 0.7 GB. */
@@ -10,18 +13,19 @@ export const MAX_LORA_BYTES = 1_500_000_000;
 
 /**
  * Keeps a LoRA file and returns its blob id.
+ * @param fits throws where the file is not for the model in use; null where that takes no LoRA
  * @throws EngineError 'bad-task' or 'integrity' where it is none, 'storage' where there is no room
  */
-export async function keepLora(file: File): Promise<string> {
+export async function keepLora(file: File, fits: ((file: File) => Promise<void>) | null): Promise<string> {
   if (file.size > MAX_LORA_BYTES) {
     throw new EngineError(
       'bad-task',
-      `${file.name} has ${file.size} bytes; a LoRA has at most ${MAX_LORA_BYTES}. Choose a LoRA, not a whole model.`,
+      `${file.name} has ${size(file.size)}; a LoRA has at most ${size(MAX_LORA_BYTES)}. Choose a LoRA, not a whole model.`,
     );
   }
-  const bytes = new Uint8Array(await file.arrayBuffer());
-  parseSafetensors(bytes); // refuses what is damaged or something else
-  return (await openBlobs()).put(bytes);
+  checkLora(await readLayout(slicesOf(file)), null);
+  await fits?.(file);
+  return (await openBlobs()).put(new Uint8Array(await file.arrayBuffer()));
 }
 
 /**

@@ -30,6 +30,7 @@ export type RemoteEngine = Later<
     | 'stopAndKeep'
     | 'pause'
     | 'memory'
+    | 'checkLora'
     | 'offlineUrls'
   >
 >;

@@ -83,7 +83,7 @@ export class Studio {
       return this.compose.limits;
     },
     lora: async (file) => {
-      this.compose.addLora({ file: await keepLora(file), name: file.name.replace(/\.safetensors$/iu, '') });
+      await this.addLora(file);
       this.#toAdvanced('loras');
     },
     sound: async (file, use) => void (await this.sources.take(file, use)),
@@ -230,6 +230,18 @@ export class Studio {
   async #lookAgain(): Promise<void> {
     this.#client.setWish(this.settings.current.wish);
     if (this.queue.running === null) await this.look();
+  }
+
+  /**
+   * Puts a LoRA file into the form.
+   * @throws EngineError saying why it is none, or not one for the model in use
+   */
+  async addLora(file: File): Promise<void> {
+    const { model } = this;
+    const fits = (one: File): Promise<void> =>
+      this.#client.call((engine) => engine.checkLora(model?.manifest.id ?? '', one));
+    const id = await keepLora(file, model?.limits.loras ? fits : null);
+    this.compose.addLora({ file: id, name: file.name.replace(/\.safetensors$/iu, '') });
   }
 
   /** To a row of the Advanced drawer. */

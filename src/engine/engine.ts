@@ -14,6 +14,7 @@ import { filesOf, parseManifest } from '../lib/manifest.ts';
 import type { FileRef, ModelManifest } from '../lib/manifest.ts';
 import { place, threadsOf } from '../lib/placement.ts';
 import type { Capabilities, Placement, Wish } from '../lib/placement.ts';
+import { readLayout } from '../lib/safetensors.ts';
 import { checkTask } from '../lib/task.ts';
 import type { Task, TaskLimits } from '../lib/task.ts';
 import { memoryBlobs, openBlobs } from '../storage/blobs.ts';
@@ -189,6 +190,20 @@ export class Engine {
   async memory(): Promise<Memory> {
     const heapBytes = this.#runtime.started() ? (await this.#runtime()).heapBytes() : null;
     return { graphs: this.#host?.statistics() ?? [], heapBytes };
+  }
+
+  /**
+   * Looks whether a LoRA file is for this model, by its header.
+   * @throws EngineError 'bad-task' or 'integrity' saying what is wrong with the file
+   */
+  async checkLora(model: string, file: Blob): Promise<void> {
+    const { family, files, manifest } = await this.#pack(model);
+    const read = async (from: number, to: number): Promise<Uint8Array> =>
+      new Uint8Array(await file.slice(from, to).arrayBuffer());
+    await family.checkLora(await readLayout({ size: file.size, read }), {
+      manifest,
+      file: async (name) => files.read(manifest.files[name]!, () => undefined), // the names are the manifest's own
+    });
   }
 
   /** Frees all graphs; they load again when they are needed. */

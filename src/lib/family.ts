@@ -2,6 +2,7 @@
 import type { EngineEvent } from './events.ts';
 import type { ModelManifest } from './manifest.ts';
 import type { Pcm } from './audio/pcm.ts';
+import type { SafetensorsLayout } from './safetensors.ts';
 import type { Task, TaskLimits } from './task.ts';
 import type { Tensor, Value } from './tensor.ts';
 
@@ -110,4 +111,6 @@ export interface Family<C = unknown> {
   /** Which fields exist, their ranges and defaults for this model; drives forms and checkTask. */
   limits(config: C, manifest: ModelManifest): TaskLimits;
   generate(task: Task, model: Model<C>): Promise<readonly Made[]>;
+  /** Throws EngineError where a LoRA file with these names and shapes cannot be used with the pack, saying why. */
+  checkLora(layout: SafetensorsLayout, pack: Pick<Model, 'manifest' | 'file'>): Promise<void>;
 }

@@ -8,7 +8,8 @@ import type { Model, WeightEdit } from './family.ts';
 import { store, toFloats, type SourceType, type Stored } from './convert/numbers.ts';
 import { isQuantised, type GraphRecipe, type PlainParameter, type RecipeTensor } from './convert/recipe.ts';
 import { withSideInputs, type Addition } from './lora-graph.ts';
-import { multiplied, readLora, type Lora, type Modules } from './lora.ts';
+import { checkLora, multiplied, readLora, type Lora, type Modules } from './lora.ts';
+import type { SafetensorsLayout } from './safetensors.ts';
 import type { LoraUse } from './task.ts';
 import { decodeUtf8 } from './text/utf8.ts';
 
@@ -40,7 +41,19 @@ export async function useLoras(
   await model.adapt(loraEdit(recipes, loras, JSON.stringify(uses)));
 }
 
-async function recipesOf(model: Model): Promise<readonly GraphRecipe[]> {
+/**
+ * Whether a LoRA file was made for this model, by the names and shapes in it.
+ * @throws as useLoras
+ */
+export async function loraFits(
+  layout: SafetensorsLayout,
+  model: Pick<Model, 'manifest' | 'file'>,
+  ignores: (module: string) => boolean,
+): Promise<void> {
+  checkLora(layout, modulesIn(await recipesOf(model)), ignores);
+}
+
+async function recipesOf(model: Pick<Model, 'manifest' | 'file'>): Promise<readonly GraphRecipe[]> {
   const names = Object.keys(model.manifest.files).filter((name) => name.startsWith(RECIPE));
   if (names.length === 0) {
     throw new EngineError(

@@ -1,10 +1,14 @@
+import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { sourceOf } from './audio/bytes.ts';
 import { halfOf } from './convert/numbers.ts';
 import type { GraphRecipe, PlainParameter } from './convert/recipe.ts';
 import { EngineError } from './errors.ts';
+import { aceStepV1 } from './families/ace-step-v1/index.ts';
 import { loraEdit, modulesIn } from './lora-weights.ts';
-import { applyLora, merged, readLora, type Lora, type LoraOptions, type Modules } from './lora.ts';
-import { refusalOf, widenF16 } from './safetensors.ts';
+import type { ModelManifest } from './manifest.ts';
+import { applyLora, checkLora, merged, readLora, type Lora, type LoraOptions, type Modules } from './lora.ts';
+import { readLayout, refusalOf, widenF16 } from './safetensors.ts';
 
 const modules: Modules = new Map([
   ['blocks.0.attn.to_q', [3, 2]],
@@ -160,6 +164,56 @@ test.each(refused)('refuses: %s', (fault, tensors, options, metadata) => {
   }
   expect(thrown).toBeInstanceOf(EngineError);
   expect(refusalOf(thrown)?.fault).toBe(fault);
+});
+
+/** What only values, or a file beside it, would tell. */
+const UNSEEN = ['non_finite'];
+
+test('the header alone refuses the same, and takes what can be read', async () => {
+  const faultOf = async (bytes: Uint8Array, known: Modules | null): Promise<string | undefined> => {
+    try {
+      checkLora(await readLayout(sourceOf(bytes)), known);
+      return 'none';
+    } catch (thrown) {
+      return refusalOf(thrown)?.fault;
+    }
+  };
+  for (const [name, tensors, metadata] of spellings)
+    for (const known of [modules, null])
+      expect(await faultOf(file(tensors, metadata), known), name).toBe('none');
+  for (const [fault, tensors, options, metadata] of refused) {
+    const factored = Object.keys(tensors).some((key) => key.includes('lokr'));
+    if (UNSEEN.includes(fault) || factored || options?.adapterConfig !== undefined) continue;
+    expect(await faultOf(file(tensors, metadata), modules), fault).toBe(fault);
+  }
+  const rank = { [`${Q}.lora_A.weight`]: DOWN, [`${Q}.lora_B.weight`]: [[3, 2], [1, 2, 3, 4, 5, 6]] } as const; // prettier-ignore
+  expect(await faultOf(file(rank), null), 'ranks are compared without a model').toBe('rank_mismatch');
+  expect(await faultOf(file({ 'proj.weight': [[1], [1]] }), null)).toBe('no_lora_keys');
+  expect(await faultOf(file({ ...two, [`${Q}.dora_scale`]: [[1], [1]] }), null)).toBe('dora_unsupported');
+});
+
+test('the official model takes its own LoRAs, and says what is wrong with those of others', async () => {
+  const pack = new URL('../../public/models/ace-step-v1-3.5b/', import.meta.url);
+  const template = JSON.parse(readFileSync(new URL('manifest.json', pack), 'utf8')) as ModelManifest; // its title is read
+  const manifest = { ...template, files: { 'recipe.fp16': { path: '', bytes: 0, sha256: '' } } }; // as once it is installed
+  const model = { manifest, file: async (name: string) => readFileSync(new URL(`${name}.json`, pack)) };
+  const fits = async (shapes: Readonly<Record<string, readonly number[]>>): Promise<void> => {
+    const ranges = new Map(
+      Object.entries(shapes).map(([key, shape]) => [key, { dtype: 'F16', shape, begin: 0, end: 0 } as const]),
+    );
+    await aceStepV1.checkLora({ metadata: new Map(), ranges }, model);
+  };
+  const key = 'transformer_blocks.0.attn.to_q';
+  await fits({ [`${key}.lora_A.weight`]: [256, 2560], [`${key}.lora_B.weight`]: [2560, 256] });
+  await expect(
+    fits({ [`${key}.lora_A.weight`]: [16, 1024], [`${key}.lora_B.weight`]: [1024, 16] }),
+  ).rejects.toThrow(/1024 x 1024 values where the model has 2560 x 2560\. It is for another model/);
+  await expect(
+    fits({ [`${key}.lora_A.weight`]: [16, 2560], [`${key}.lora_B.weight`]: [2560, 8] }),
+  ).rejects.toThrow(/lora_A\.weight has rank 16, .*lora_B\.weight has 8/);
+  await expect(fits({ 'unet.mid.lora_A.weight': [4, 8], 'unet.mid.lora_B.weight': [8, 4] })).rejects.toThrow(
+    /none of its modules exists in this model\. Choose a LoRA made for it/,
+  );
 });
 
 // ---- weight files

@@ -5,7 +5,14 @@
  * Formats: diffusers and peft (with or without `.default.`), ComfyUI and kohya spellings, LyCORIS LoKr.
  */
 import { EngineError } from './errors.ts';
-import { floats, parseSafetensors, type Fault, type Refusal, type StoredTensor } from './safetensors.ts';
+import {
+  floats,
+  parseSafetensors,
+  type Fault,
+  type Refusal,
+  type SafetensorsLayout,
+  type StoredTensor,
+} from './safetensors.ts';
 
 /** Sizes (outputs, inputs) of a checkpoint's linear modules by name; convolutions with their kernels flattened in. */
 export type Modules = ReadonlyMap<string, readonly [outputs: number, inputs: number]>;
@@ -76,7 +83,7 @@ export interface LoraOptions {
  */
 export function readLora(bytes: Uint8Array, modules: Modules, options: LoraOptions = {}): Lora {
   const { metadata, tensors } = parseSafetensors(bytes);
-  const { found, ignored, unmatched } = sortKeys([...tensors.keys()], modules, options.ignores);
+  const { found, ignored, unmatched } = sortKeys([...tensors.keys()], moduleFinder(modules), options.ignores);
   const trained = scaleRule(metadata.get('lora_adapter_metadata'), options.adapterConfig);
   const read = (key: string): Matrix => matrixOf(key, tensors.get(key)!); // keys come from there
   const deltas = new Map<string, Delta>();
@@ -115,9 +122,39 @@ export function readLora(bytes: Uint8Array, modules: Modules, options: LoraOptio
   return { deltas, scaleSource, trainedScaleKnown, unmatched, ignored, warnings };
 }
 
+/**
+ * Looks at the names and shapes of a file, and at none of its values: whether it is a LoRA, whole, and made for a model
+ * with these modules; null where no model is in sight that takes one.
+ * @throws EngineError('bad-task') with a Refusal<LoraFault> as its cause, as readLora
+ */
+export function checkLora(
+  { metadata, ranges }: SafetensorsLayout,
+  modules: Modules | null,
+  ignores?: LoraOptions['ignores'],
+): void {
+  const find = modules ? moduleFinder(modules) : stripped;
+  const { found, ignored } = sortKeys([...ranges.keys()], find, ignores);
+  scaleRule(metadata.get('lora_adapter_metadata'), undefined);
+  let whole = ignored.length > 0;
+  for (const [module, parts] of found) {
+    whole ||= KRONECKER.some((part) => parts.has(part));
+    const [downKey, upKey] = [parts.get('down'), parts.get('up')];
+    if (downKey === undefined || upKey === undefined) continue;
+    const [down, up] = [downKey, upKey].map((key) => sides(ranges.get(key)!.shape)) as [Sides, Sides]; // keys come from there
+    sameRank(downKey, down, upKey, up);
+    const size = modules?.get(module);
+    if (size) fit(module, { outputs: up.rows, inputs: down.columns }, size);
+    whole = true;
+  }
+  if (!whole) refuse('no_matching_keys', 'no module has both its factors. Get the file again.');
+}
+
 /** Keys by the module that they belong to, or by why they belong to none. */
-function sortKeys(keys: readonly string[], modules: Modules, ignores: LoraOptions['ignores']) {
-  const find = moduleFinder(modules);
+function sortKeys(
+  keys: readonly string[],
+  find: (path: string) => string | null,
+  ignores: LoraOptions['ignores'],
+) {
   const found = new Map<string, Map<Part, string>>();
   const unmatched: string[] = [];
   const ignored: string[] = [];
@@ -142,7 +179,11 @@ function sortKeys(keys: readonly string[], modules: Modules, ignores: LoraOption
   return { found, unmatched, ignored };
 }
 
-function fit(module: string, { outputs, inputs }: Factors, [height, width]: readonly [number, number]): void {
+function fit(
+  module: string,
+  { outputs, inputs }: Pick<Factors, 'outputs' | 'inputs'>,
+  [height, width]: readonly [number, number],
+): void {
   if (outputs === height && inputs === width) return;
   const [have, want] = [`${outputs} x ${inputs}`, `${height} x ${width}`];
   refuse(
@@ -305,17 +346,26 @@ function matrixOf(key: string, tensor: StoredTensor): Matrix {
   const data = floats(key, tensor);
   if (!data.every(Number.isFinite))
     refuse('non_finite', `${key} holds values that are not finite. Get another file.`);
-  const rows = tensor.shape[0] ?? 1;
-  return { rows, columns: rows === 0 ? 0 : data.length / rows, data };
+  return { ...sides(tensor.shape), data };
+}
+
+type Sides = Pick<Matrix, 'rows' | 'columns'>;
+
+function sides(shape: readonly number[]): Sides {
+  const rows = shape[0] ?? 1;
+  return { rows, columns: rows === 0 ? 0 : shape.slice(1).reduce((product, n) => product * n, 1) };
+}
+
+function sameRank(downKey: string, down: Sides, upKey: string, up: Sides): void {
+  if (down.rows !== up.columns || down.rows === 0)
+    refuse('rank_mismatch', `${downKey} has rank ${down.rows}, ${upKey} has ${up.columns}.`);
 }
 
 function lowRank(parts: ReadonlyMap<Part, string>, read: (key: string) => Matrix): Factors<LowRank> | null {
   const [downKey, upKey] = [parts.get('down'), parts.get('up')];
   if (downKey === undefined || upKey === undefined) return null;
   const [down, up] = [read(downKey), read(upKey)];
-  if (down.rows !== up.columns || down.rows === 0) {
-    refuse('rank_mismatch', `${downKey} has rank ${down.rows}, ${upKey} has ${up.columns}.`);
-  }
+  sameRank(downKey, down, upKey, up);
   return {
     outputs: up.rows,
     inputs: down.columns,

@@ -3,6 +3,7 @@
  * dtype, shape and byte range, then the data. Files come from strangers, so nothing in them is believed: every
  * range is checked against the file, and nothing is allocated from a claimed size.
  */
+import type { ByteSource } from './audio/bytes.ts';
 import { EngineError } from './errors.ts';
 import { decodeUtf8, encodeUtf8 } from './text/utf8.ts';
 
@@ -119,6 +120,13 @@ export function parseLayout(json: Uint8Array, dataBytes: number): SafetensorsLay
   }
   if (at !== dataBytes) fail('trailing_data', `${dataBytes - at} bytes follow the last tensor`);
   return { metadata, ranges };
+}
+
+/** The layout of a file that is read in pieces. Throws as parseSafetensors. */
+export async function readLayout(source: ByteSource): Promise<SafetensorsLayout> {
+  const length = headerLength(await source.read(0, Math.min(LENGTH_BYTES, source.size)), source.size);
+  const start = LENGTH_BYTES + length;
+  return parseLayout(await source.read(LENGTH_BYTES, start), source.size - start);
 }
 
 /** What writeSafetensors stores under a name. */

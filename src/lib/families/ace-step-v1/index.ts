@@ -28,7 +28,7 @@ import {
 } from '../../diffusion/segments.ts';
 import { assert, EngineError } from '../../errors.ts';
 import type { AudioRef, Family, Kept, Made, Model, Saved } from '../../family.ts';
-import { useLoras } from '../../lora-weights.ts';
+import { loraFits, useLoras } from '../../lora-weights.ts';
 import type { ModelManifest } from '../../manifest.ts';
 import { STATE_WORDS, TorchGenerator } from '../../random.ts';
 import type { Task, TaskKind, TaskLimits } from '../../task.ts';
@@ -46,6 +46,7 @@ export const aceStepV1: Family<AceStepConfig> = {
   parseConfig,
   limits: limitsOf,
   generate,
+  checkLora: (layout, pack) => loraFits(layout, pack, (module) => UNUSED.test(module)),
 };
 
 async function generate(task: Task, model: AceStep): Promise<readonly Made[]> {
