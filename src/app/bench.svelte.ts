@@ -20,7 +20,7 @@ export interface Measured {
   readonly steps: number;
   /** Milliseconds by stage, with `load` and `total`. */
   readonly timings: Readonly<Record<string, number>>;
-  /** Largest memory of a graph, bytes, and the WebAssembly heap. */
+  /** Largest memory of all graphs together, bytes, and the WebAssembly heap. */
   readonly peakBytes: number;
   readonly heapBytes: number | null;
   /** Where the graphs ran. */
@@ -81,7 +81,7 @@ export class Bench {
           },
           signal,
         );
-        const { graphs, heapBytes } = await this.#client.call((engine) => engine.memory());
+        const { peakBytes, heapBytes } = await this.#client.call((engine) => engine.memory());
         this.#kept.set({
           last: {
             model,
@@ -89,7 +89,7 @@ export class Bench {
             seconds,
             steps: task.sampling.steps,
             timings: { ...timings },
-            peakBytes: graphs.reduce((most, { peakBytes }) => Math.max(most, peakBytes), 0),
+            peakBytes,
             heapBytes,
             graphs: Object.entries(placement.graphs).map(([graph, { provider, variant }]) => ({
               graph,

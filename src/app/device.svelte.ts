@@ -4,7 +4,12 @@ import type { CheckReport } from '../engine/self-check.ts';
 import { asEngineError, type EngineError } from '../lib/errors.ts';
 import type { Capabilities, Placement, Wish } from '../lib/placement.ts';
 import type { EngineClient } from './engine-client.ts';
+import { openBlobs } from '../storage/blobs.ts';
+import { checkNoise, checkStorage, type PageCheck } from './page-checks.ts';
 import type { Keep, Settings } from './settings.svelte.ts';
+
+/** Enough for minutes of a song that is watched. */
+const MOST_MEASURED = 240;
 
 export interface Room {
   readonly usedBytes: number;
@@ -21,12 +26,17 @@ export class Device {
   checks = $state.raw<readonly CheckReport[]>([]);
   checking = $state(false);
   memory = $state.raw<Memory | null>(null);
+  /** Live bytes of all graphs as they were measured, oldest first. */
+  history = $state.raw<readonly number[]>([]);
+  /** Checks of the page itself; empty until all checks were asked for. */
+  pageChecks = $state.raw<readonly PageCheck[]>([]);
   room = $state.raw<Room | null>(null);
   /** Why nothing can run; null while it can or while it is not known. */
   trouble = $state.raw<EngineError | null>(null);
   /** When the wish last changed: songs from before tell nothing about speed now. Epoch milliseconds. */
   since = $state(0);
 
+  #measuring = false;
   readonly #client: EngineClient;
   readonly #settings: Keep<Settings>;
 
@@ -65,6 +75,7 @@ export class Device {
       await this.look();
       this.checks = await this.#client.call((engine) => engine.selfCheck());
       this.caps = await this.#client.call((engine) => engine.probe());
+      this.pageChecks = [checkNoise(), await checkStorage(await openBlobs())];
     } catch (thrown) {
       this.trouble = asEngineError(thrown);
     } finally {
@@ -72,9 +83,24 @@ export class Device {
     }
   }
 
-  /** Memory of the engine, while it lives, and room for songs. */
+  /**
+   * Memory of the engine, while it lives, and room for songs. While a song is being made the answer comes between two
+   * runs of graphs; whoever asks meanwhile is content with that one.
+   */
   async measure(): Promise<void> {
+    if (this.#measuring) return;
+    this.#measuring = true;
+    try {
+      await this.#measure();
+    } finally {
+      this.#measuring = false;
+    }
+  }
+
+  async #measure(): Promise<void> {
     this.memory = this.#client.alive ? await this.#client.call((engine) => engine.memory()) : null;
+    const live = this.memory?.graphs.reduce((sum, { liveBytes }) => sum + liveBytes, 0) ?? 0;
+    this.history = [...this.history.slice(1 - MOST_MEASURED), live];
     const { usage = 0, quota = 0 } = await (navigator.storage?.estimate?.() ?? {});
     const persistent = (await navigator.storage?.persisted?.()) ?? false;
     this.room = { usedBytes: usage, freeBytes: Math.max(0, quota - usage), persistent };

@@ -138,10 +138,11 @@ export class Queue {
     this.#pump();
   }
 
-  /** A job that failed in line again; it goes on from its last saved step. */
-  async again(job: Job): Promise<void> {
+  /** A job that failed in line again; it goes on from its last saved step, unless it has another task now. */
+  async again(job: Job, task: Task | null = null): Promise<void> {
     await this.#change([job.id], (stored) => ({
       ...stored,
+      ...(task && { task, saved: null }),
       error: null,
       starts: 0,
       order: lastOrder(this.jobs),

@@ -98,6 +98,7 @@ export function abilities(
     ? [
         { label: T.rows.f16, ...has('shader-f16') },
         { label: T.rows.subgroups, ...has('subgroups') },
+        { label: T.rows.timestamps, ...has('timestamp-query') },
         { label: T.rows.buffer, value: size(gpu.maxBufferBytes), good: true },
         { label: T.rows.binding, value: size(gpu.maxBindingBytes), good: true },
       ]
@@ -155,7 +156,7 @@ export function report(all: Everything): string {
     `Wish: ${JSON.stringify(all.wish)}`,
     `Capabilities: ${JSON.stringify(caps)}`,
     `Storage: ${JSON.stringify(all.room)}, songs ${all.songBytes} bytes`,
-    `Heap: ${all.memory?.heapBytes ?? 'none'}`,
+    `Heap: ${all.memory?.heapBytes ?? 'none'}; graphs together at most ${all.memory?.peakBytes ?? 0} bytes`,
     'Graphs:',
     ...graphs,
     'Self-test:',

@@ -41,6 +41,7 @@ import { TEXT } from './text.ts';
 import { takesOf, titleOf } from './titles.ts';
 import { Sources } from './sources.svelte.ts';
 import { Toasts } from './toasts.svelte.ts';
+import { waysOut, type WayOut } from './ways-out.ts';
 import { Work, type Tool } from './work.svelte.ts';
 
 export class Studio {
@@ -278,6 +279,22 @@ export class Studio {
     const left = running?.left ?? null;
     if (left === null || ahead.includes(null)) return null;
     return ahead.reduce<number>((sum, seconds) => sum + (seconds ?? 0), left);
+  }
+
+  /** What may help a job that did not fit into memory. */
+  waysOut(job: Job): readonly WayOut[] {
+    const { caps, models, placements } = this.device;
+    const info = models.find(({ manifest }) => manifest.id === job.task.model);
+    const placement = placements[job.task.model];
+    if (!job.error || !caps || !info || !placement) return [];
+    const { manifest, limits } = info;
+    const { wish } = this.settings.current;
+    return waysOut({ code: job.error.code, task: job.task, manifest, limits, caps, wish, placement });
+  }
+
+  async takeWayOut(job: Job, way: WayOut): Promise<void> {
+    if (way.type !== 'shorter') await this.device.choose(way.wish);
+    await this.queue.again(job, way.type === 'shorter' ? way.task : null);
   }
 
   limitsOf(model: string): TaskLimits | null {

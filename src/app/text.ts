@@ -1100,6 +1100,7 @@ const EN = {
       adapter: 'Adapter',
       f16: 'shader-f16',
       subgroups: 'subgroups',
+      timestamps: 'timestamps',
       buffer: 'Largest buffer',
       binding: 'Binding size',
       isolated: 'Isolated page',
@@ -1127,7 +1128,16 @@ const EN = {
     peakSession: 'Peak since the engine started',
     free: 'Free memory',
     freed: 'Memory freed. The next song loads the model again.',
-    busy: 'Busy with a song. These numbers refresh when it is done.',
+    runs: 'Runs',
+    runsOf: (n: number, time: string) => `${n} × ${time}`,
+    allowed: (used: string, limit: string) => `${used} of ${limit} allowed`,
+    parts: 'Memory by graph',
+    history: (most: string) => `Memory over time, at most ${most}`,
+    saveLog: 'Save log',
+    pageChecks: {
+      noise: 'Seed 0 equals PyTorch',
+      storage: (size: string) => `Write, read and hash ${size}`,
+    },
     selfTest: 'Self-test',
     passed: (n: number, of: number) => `${n} of ${of} passed`,
     notRun: 'Not needed: no WebGPU here',
@@ -1142,6 +1152,12 @@ const EN = {
     none: 'Make a song, and its times stand here.',
     failed: 'This device could not be looked at',
     reload: 'Reload',
+  },
+  /** When a song does not fit into memory. */
+  waysOut: {
+    precision: (precision: string) => `Go on with ${precision}`,
+    one: 'One graph at a time',
+    shorter: (length: string) => `Make ${length} instead`,
   },
   update: {
     ready: 'A new version is ready.',

@@ -70,6 +70,8 @@ export interface Result {
 
 export interface Memory {
   readonly graphs: readonly GraphStatistics[];
+  /** The most that all graphs took together since the model was loaded. */
+  readonly peakBytes: number;
   /** The WebAssembly heap, bytes; null before the first graph. */
   readonly heapBytes: number | null;
 }
@@ -189,7 +191,7 @@ export class Engine {
 
   async memory(): Promise<Memory> {
     const heapBytes = this.#runtime.started() ? (await this.#runtime()).heapBytes() : null;
-    return { graphs: this.#host?.statistics() ?? [], heapBytes };
+    return { graphs: this.#host?.statistics() ?? [], peakBytes: this.#host?.peakBytes ?? 0, heapBytes };
   }
 
   /**

@@ -233,6 +233,12 @@ describe('Host', () => {
       peakBytes: 1008,
       runs: 1,
     });
+    expect([host.liveBytes, host.peakBytes]).toEqual([1000, 1008]);
+    // With every graph in memory the peak is that of all together.
+    await host.perform((model) => model.run('denoiser', one), ignore);
+    const [live, moved] = [host.liveBytes, 8];
+    expect(live).toBeGreaterThan(1000);
+    expect(host.peakBytes).toBe(live + moved);
   });
 
   test('a cancel sent by message is seen before the next run, though runs block', async () => {

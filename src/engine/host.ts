@@ -98,6 +98,7 @@ export class Host<C = unknown> implements Model<C> {
   readonly #slots: ReadonlyMap<string, Slot>;
   #current: Current | null = null;
   #edit: WeightEdit | null = null;
+  #peakBytes = 0;
   #queue: Promise<unknown> = Promise.resolve();
 
   constructor(manifest: ModelManifest, config: C, placement: Placement, runtime: Runtime, world: World) {
@@ -250,6 +251,16 @@ export class Host<C = unknown> implements Model<C> {
     return this.#current;
   }
 
+  /** Weights and kept outputs of all graphs that are in memory now. */
+  get liveBytes(): number {
+    return this.statistics().reduce((sum, { liveBytes }) => sum + liveBytes, 0);
+  }
+
+  /** The most that all graphs together took, with the inputs and outputs of the run in hand. */
+  get peakBytes(): number {
+    return this.#peakBytes;
+  }
+
   statistics(): readonly GraphStatistics[] {
     return [...this.#slots].map(([graph, slot]) => {
       const { variant, provider } = slot.placed;
@@ -347,6 +358,7 @@ export class Host<C = unknown> implements Model<C> {
     const moved = bytesOf([...given.map(([, value]) => value), ...Object.values(outputs)]);
     slot.peakBytes = Math.max(slot.peakBytes, slot.placed.variant.needs.memoryBytes + moved);
     slot.kept = slot.kept.filter(({ disposed }) => !disposed);
+    this.#peakBytes = Math.max(this.#peakBytes, this.liveBytes + moved);
     for (const output of Object.values(outputs)) if ('dispose' in output) slot.kept.push(output);
     return outputs;
   }
