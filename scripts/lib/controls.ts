@@ -79,8 +79,13 @@ const inForm = (key: keyof typeof EMPTY_DRAFT, name: string): Control[] =>
   key in EMPTY_DRAFT ? [{ name }] : [];
 const command = (...ids: readonly string[]): Control[] =>
   COMMANDS.filter(({ id }) => ids.includes(id)).map(({ id }) => ({ name: TEXT.commands[id] }));
-const kind = (limits: TaskLimits, ...kinds: TaskLimits['kinds']): Control[] =>
-  kinds.filter((one) => limits.kinds.includes(one)).map((name) => ({ name }));
+/** Controls of these kinds of task; none of them where the model lacks one of the kinds. */
+const kind = (
+  limits: TaskLimits,
+  kinds: TaskLimits['kinds'],
+  controls: readonly Control[] = [],
+): readonly Control[] =>
+  kinds.every((one) => limits.kinds.includes(one)) ? [...kinds.map((name) => ({ name })), ...controls] : [];
 
 /** Controls by row of the list. `limits` are those of the official model. */
 function offered(limits: TaskLimits): Readonly<Record<string, readonly Control[]>> {
@@ -88,7 +93,7 @@ function offered(limits: TaskLimits): Readonly<Record<string, readonly Control[]
   const { variance, before, after, nMin, nMax } = WORK_RANGES;
   const work = { ...WORK_RANGES.before, max: limits.seconds.max };
   const rows: Record<string, readonly Control[]> = {
-    B1: kind(limits, 'text2music'),
+    B1: kind(limits, ['text2music']),
     B2: inForm('prompt', T.style),
     B3: inForm('lyrics', T.lyrics),
     B4: inForm('instrumental', T.instrumental),
@@ -110,22 +115,28 @@ function offered(limits: TaskLimits): Readonly<Record<string, readonly Control[]
     B7: command('surprise'),
     B8: command('reuse'),
     B9: [{ name: TEXT.presets.title, options: [...PRESETS.map(({ name }) => name), 'Custom'] }],
-    B10: [...kind(limits, 'audio2audio'), ranged(TEXT.advanced.strength, SONG_RANGES.referenceStrength)],
+    B10: kind(limits, ['audio2audio'], [ranged(TEXT.advanced.strength, SONG_RANGES.referenceStrength)]),
     B11: limits.loras ? [ranged('LoRA weight', SONG_RANGES.loraWeight)] : [],
     B15: [...inForm('seed', T.seed), ...inForm('seeds', TEXT.advanced.seeds)],
-    B24: [...kind(limits, 'retake'), ranged('variance', variance)],
-    B25: [...kind(limits, 'repaint'), { name: 'start, end', min: work.min, max: work.max }],
-    B26: [
-      ...kind(limits, 'edit'),
-      { name: 'n_min', default: String(nMin.default) },
-      { name: 'n_max', default: String(nMax.default) },
-    ],
-    B27: [
-      ...kind(limits, 'extend'),
-      { name: 'left', min: before.min, max: before.max },
-      { name: 'right', min: after.min, max: after.max },
-    ],
-    B28: kind(limits, 'retake', 'repaint', 'edit', 'extend'),
+    B24: kind(limits, ['retake'], [ranged('variance', variance)]),
+    B25: kind(limits, ['repaint'], [{ name: 'start, end', min: work.min, max: work.max }]),
+    B26: kind(
+      limits,
+      ['edit'],
+      [
+        { name: 'n_min', default: String(nMin.default) },
+        { name: 'n_max', default: String(nMax.default) },
+      ],
+    ),
+    B27: kind(
+      limits,
+      ['extend'],
+      [
+        { name: 'left', min: before.min, max: before.max },
+        { name: 'right', min: after.min, max: after.max },
+      ],
+    ),
+    B28: kind(limits, ['retake', 'repaint', 'edit', 'extend']),
     B29: [{ name: TEXT.song.recipe }],
     B30: inForm('takes', T.takes),
     B31: [{ name: 'language', options: LYRIC_LANGUAGES }],
@@ -174,6 +185,7 @@ function faultsOf(row: Wanted, controls: readonly Control[]): string[] {
     ...rangeFaults(text, controls),
     ...(row.id === 'B9' ? [] : defaultFaults(text, controls)),
     ...choiceFaults(row, controls),
+    ...namedFaults(row, controls),
   ];
 }
 
@@ -192,7 +204,7 @@ function rangeFaults(text: string, controls: readonly Control[]): string[] {
 
 /** What is left of the second column beside the range; each must be the default of one of the controls. */
 function defaultFaults(text: string, controls: readonly Control[]): string[] {
-  if (/^−1/u.test(text)) return [];
+  if (/^−1 = random/u.test(text)) return [];
   const rest = text.replace(RANGE, '').replace(/\(.*?\)|e\.g\..*| s$/gu, '');
   const wanted = rest.match(/\b(?:on|off|euler|apg|wav)\b|(?<![\w.])\d+(?:\.\d+)?/gu) ?? [];
   const given = controls.map(({ default: value }) => value ?? '');
@@ -200,6 +212,15 @@ function defaultFaults(text: string, controls: readonly Control[]): string[] {
     .filter((value) => !given.some((one) => one === value || (one !== '' && Number(one) === Number(value))))
     .map((value) => `its default must be ${value}`);
 }
+
+/** Defaults that the row's words give beside a control's own name: "n_min 0.6". */
+const namedFaults = ({ feature }: Wanted, controls: readonly Control[]): string[] =>
+  [...feature.matchAll(/(\w+_\w+) (\d+(?:\.\d+)?)/gu)]
+    .filter(
+      ([, name, value]) =>
+        !controls.some((one) => one.name === name && Number(one.default) === Number(value)),
+    )
+    .map(([, name, value]) => `${name} must be ${value} at first`);
 
 /** Choices that the row's own words list: "Scheduler euler / heun / pingpong", ten genres, ten languages. */
 function choiceFaults({ id, feature }: Wanted, controls: readonly Control[]): string[] {
