@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
-import { unzipSync } from 'fflate';
+import { unzipSync, zipSync } from 'fflate';
 import { readTags } from '../src/lib/audio/tags.ts';
 import { sourceOf } from '../src/lib/audio/bytes.ts';
+import { writeWav } from '../src/lib/audio/wav.ts';
 import { expect, test, TEXT } from './fixtures.ts';
 import type { Studio } from './fixtures.ts';
 import { difference } from './wav.ts';
@@ -18,19 +19,32 @@ interface Thrown {
   readonly bytes: Uint8Array | string;
 }
 
-/** Files let go over the window, or pasted into it. */
-async function drop(page: Page, files: readonly Thrown[], how: 'drop' | 'paste' = 'drop'): Promise<void> {
-  const list = files.map(({ name, bytes }) => ({ name, base64: Buffer.from(bytes).toString('base64') }));
-  await page.evaluate(
-    ([list, how]) => {
+/** Files let go over a part of the page, or pasted into it. Padding is never read: the browser makes it of pieces. */
+async function drop(
+  page: Page,
+  files: readonly (Thrown & { readonly padding?: number })[],
+  how: 'drop' | 'paste' = 'drop',
+  place = page.locator('body'),
+): Promise<void> {
+  const list = files.map(({ name, bytes, padding = 0 }) => {
+    return { name, padding, base64: Buffer.from(bytes).toString('base64') };
+  });
+  await place.evaluate(
+    (element, [list, how]) => {
       const data = new DataTransfer();
-      for (const { name, base64 } of list)
-        data.items.add(new File([Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0))], name));
-      const event =
-        how === 'drop'
-          ? new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true })
-          : new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true });
-      document.body.dispatchEvent(event);
+      for (const { name, padding, base64 } of list) {
+        const piece = new Blob([new Uint8Array(Math.min(padding, 2 ** 26))]);
+        const head = Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0));
+        const pieces = new Array<Blob>(padding === 0 ? 0 : padding / piece.size).fill(piece);
+        data.items.add(new File([head, ...pieces], name));
+      }
+      const dispatch = (event: Event): void => void element.dispatchEvent(event);
+      if (how === 'paste')
+        return dispatch(
+          new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }),
+        );
+      for (const type of ['dragenter', 'dragover', 'drop'])
+        dispatch(new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true }));
     },
     [list, how] as const,
   );
@@ -81,6 +95,11 @@ test('an exported song and its .json bring every setting back, dropped or pasted
   }
 });
 
+/** Twenty kilobytes that would unpack to twenty million zeros. */
+const BOMB = zipSync({ 'backup.json': new Uint8Array(2e7), 'tracks.jsonl': new Uint8Array(9) }, { level: 9 });
+const GIGABYTES = 2 ** 31;
+const SCRIPT = '<img src=x onerror="document.title=\'broken\'">';
+
 const BAD: readonly (Thrown & { readonly why: string | RegExp })[] = [
   { name: 'empty.wav', bytes: '', why: D.empty('empty.wav') },
   { name: 'paper.pdf', bytes: '%PDF-1.7 …', why: D.unknown('paper.pdf') },
@@ -96,7 +115,8 @@ const BAD: readonly (Thrown & { readonly why: string | RegExp })[] = [
   { name: 'binary.txt', bytes: Uint8Array.of(65, 0, 1, 2), why: D.notText('binary.txt') },
   { name: 'latin.lrc', bytes: Uint8Array.of(0xe4, 0xf6), why: D.notText('latin.lrc') },
   { name: 'cut.safetensors', bytes: 'x'.repeat(30), why: D.notLora('cut.safetensors') },
-  { name: 'bomb.zip', bytes: 'PK\u0003\u0004' + '\0'.repeat(64), why: /bomb\.zip: The zip cannot be read/ },
+  { name: 'cut.zip', bytes: 'PK\u0003\u0004' + '\0'.repeat(64), why: /cut\.zip: The zip cannot be read/ },
+  { name: 'bomb.zip', bytes: BOMB, why: /bomb\.zip: .*"backup\.json" is packed/ },
 ];
 
 test('bad files are refused by name, and nothing changes', async ({ studio, page }) => {
@@ -110,27 +130,78 @@ test('bad files are refused by name, and nothing changes', async ({ studio, page
     await expect(studio.style, file.name).toHaveValue('calm piano');
   }
   // Two gigabytes that are never read: the browser makes such a file of pieces without copying them.
-  await page.evaluate(() => {
-    const piece = new Blob([new Uint8Array(2 ** 26)]);
-    const parts = ['RIFF', new Uint8Array(4), 'WAVE', ...new Array<Blob>(32).fill(piece)];
-    const data = new DataTransfer();
-    data.items.add(new File(parts, 'endless.wav'));
-    document.body.dispatchEvent(
-      new DragEvent('drop', { dataTransfer: data, bubbles: true, cancelable: true }),
-    );
-  });
+  await drop(page, [{ name: 'endless.wav', bytes: 'RIFF\0\0\0\0WAVE', padding: GIGABYTES }]);
   await expect(notices(page).getByText(/endless\.wav has 2\.1 GB; at most 512 MB/)).toBeVisible();
   await dismissAll(page);
   // Settings whose texts are programs are shown as texts.
-  const evil = '<img src=x onerror="document.title=\'broken\'">';
-  await drop(page, [
-    { name: 'evil.json', bytes: JSON.stringify({ title: evil, prompt: evil, lyrics: evil }) },
-  ]);
-  await expect(studio.style).toHaveValue(evil);
-  await expect(notices(page).getByText(evil)).toBeVisible();
+  const settings = { title: SCRIPT, prompt: SCRIPT, lyrics: SCRIPT };
+  await drop(page, [{ name: 'evil.json', bytes: JSON.stringify(settings) }]);
+  await expect(studio.style).toHaveValue(SCRIPT);
+  await expect(notices(page).getByText(SCRIPT)).toBeVisible();
+  await dismissAll(page);
+  // So are the tags of a sound, with settings in it and without.
+  for (const extras of [{ settings: { cadenza: 1, title: SCRIPT, task: settings } }, {}]) {
+    const pcm = { sampleRate: 8000, channels: [new Float32Array(8000)] };
+    const bytes = writeWav(pcm, 'int16', { tags: { title: SCRIPT, artist: SCRIPT }, ...extras });
+    await drop(page, [{ name: `${SCRIPT.replace('/', '')}.wav`, bytes }]);
+    if ('settings' in extras) await expect(notices(page).getByText(SCRIPT)).toBeVisible();
+    else await expect(page.getByRole('dialog', { name: D.ask })).toContainText(SCRIPT);
+  }
+  await page.keyboard.press('Escape');
   expect(await page.title()).not.toBe('broken');
   await drop(page, [{ name: 'words.lrc', bytes: '[00:01.00]one line\n[00:02.00]another' }]);
   await expect(lyrics(studio)).toHaveValue('one line\nanother');
+});
+
+test('bad files are refused by name in every other place that takes files, and nothing stays over the page', async ({
+  studio,
+  page,
+}) => {
+  await studio.open();
+  const frame = page.getByText(D.here);
+  const bad: readonly (Thrown & { readonly padding?: number })[] = [
+    { name: 'paper.pdf', bytes: '%PDF-1.7 …' },
+    { name: 'huge.safetensors', bytes: Uint8Array.of(2, 0, 0, 0, 0, 0, 0, 0, 123, 125), padding: GIGABYTES },
+    { name: 'empty.safetensors', bytes: '' },
+    { name: 'bomb.zip', bytes: BOMB },
+    { name: 'future.json', bytes: JSON.stringify({ cadenza: 99, task: { prompt: 'x' } }) },
+    {
+      name: 'evil.safetensors',
+      bytes: (() => {
+        const header = JSON.stringify({ __metadata__: { title: SCRIPT }, [SCRIPT]: { dtype: 'F32', shape: [1], data_offsets: [0, 4] } }); // prettier-ignore
+        return Buffer.concat([
+          Buffer.from([header.length, 0, 0, 0, 0, 0, 0, 0]),
+          Buffer.from(header),
+          Buffer.alloc(4),
+        ]);
+      })(),
+    },
+  ];
+  // The list of LoRAs.
+  await page.keyboard.press('Control+k');
+  await page.getByRole('combobox', { name: TEXT.palette.hint }).fill(TEXT.commands.advanced);
+  await page.keyboard.press('Enter');
+  const loras = page.locator('[data-row="loras"]');
+  for (const file of bad) {
+    await drop(page, [file], 'drop', loras.locator('.drop'));
+    await expect(notices(page).getByText(TEXT.advanced.loraRefused(file.name, '')), file.name).toBeVisible();
+    await expect(frame).toHaveCount(0);
+    await dismissAll(page);
+  }
+  await expect(loras.getByRole('switch')).toHaveCount(0);
+  await page.keyboard.press('Escape');
+  // A sound of one's own.
+  await studio.song.getByRole('button', { name: TEXT.sources.open }).click();
+  const dialog = page.getByRole('dialog', { name: TEXT.sources.title });
+  for (const { name, ...file } of bad) {
+    const sound = { name: name.replace(/\.[a-z]+$/u, '.wav'), ...file };
+    await drop(page, [sound], 'drop', dialog.getByRole('group', { name: TEXT.sources.file }));
+    await expect(dialog.getByRole('alert'), name).toContainText(sound.name);
+    await expect(frame).toHaveCount(0);
+  }
+  await page.keyboard.press('Escape');
+  await expect(studio.song.getByText(TEXT.song.empty), 'nothing came into the library').toBeVisible();
+  expect(await page.title()).not.toBe('broken');
 });
 
 test('a link fills the form once the user says so', async ({ studio, page, context }) => {

@@ -69,7 +69,8 @@ export class Drops {
     const drop = (event: DragEvent): void => {
       depth = 0;
       this.over = false;
-      if (!hasFiles(event)) return;
+      // A part of the page that takes files itself has them by now.
+      if (!hasFiles(event) || event.defaultPrevented) return;
       event.preventDefault();
       void this.take([...(event.dataTransfer?.files ?? [])]);
     };
