@@ -106,17 +106,25 @@ test('cancel takes effect within one step, and the next song is made', async ({ 
   await studio.make();
 });
 
-test('stop and keep leaves a whole song', async ({ studio }) => {
+test('stop and keep leaves a whole song, which can go on to what it would have been', async ({ studio }) => {
   await studio.open();
-  await studio.start({ seconds: 10, preset: 'High' });
+  const song = { seconds: 4, preset: 'High', seed: 12 } as const;
+  const whole = await studio.makeAndDownload(song);
+  await studio.start(song);
   const keep = studio.queue.getByRole('button', { name: TEXT.job.stopKeep });
   await expect(keep).not.toHaveAttribute('aria-disabled', 'true', { timeout: 60_000 });
   await keep.click();
   await studio.idle();
   const wav = await studio.download();
-  expect(Math.abs(wav.seconds - 10)).toBeLessThanOrEqual(LATENT_FRAME);
+  expect(Math.abs(wav.seconds - 4)).toBeLessThanOrEqual(LATENT_FRAME);
   expect(level(wav)).toBeGreaterThan(0.001);
   await expect(studio.song.getByText(/stopped at step \d+ of 32/)).toBeVisible();
+  await studio.page.reload();
+  await studio.queue.getByRole('button', { name: TEXT.kept.goOn(32) }).click();
+  await expect(studio.cancel).toBeVisible();
+  await studio.idle();
+  await expect(studio.queue.getByRole('button', { name: TEXT.kept.goOn(32) })).toHaveCount(0);
+  expect(difference(whole, await studio.download()), 'as if it had never been stopped').toBe(0);
 });
 
 test('songs wait in line while one is made', async ({ studio }) => {

@@ -297,7 +297,7 @@ test('everything comes back from a backup after this browser was wiped, the line
   // The song in its middle goes on where it was: steps before that are not made again.
   const from = Number(/from step (\d+)/.exec(await middle.innerText())?.[1]);
   expect(from).toBeGreaterThan(0);
-  await studio.queue.getByRole('button', { name: TEXT.line.resume }).click();
+  await studio.queue.getByRole('button', { name: TEXT.line.resume, exact: true }).click();
   await studio.idle();
   await studio.go('device');
   const log = await page.getByLabel(TEXT.device.logLines).innerText();

@@ -2,11 +2,13 @@ import { describe, expect, test } from 'vitest';
 import type { Task } from '../lib/task.ts';
 import {
   barHeights,
+  jobOf,
   milestone,
   newJob,
   progress,
   reduceJob,
   secondsLeft,
+  storedOf,
   type Job,
   type JobAction,
 } from './job.ts';
@@ -77,6 +79,20 @@ describe('a job follows the events of the engine', () => {
     expect(shares[0]).toBe(0);
     expect(shares.at(-1)).toBeLessThan(1);
     expect(progress(reduceJob(jobs[4] as Job, { type: 'done' }, 0), 0)).toBe(1); // five jobs above
+  });
+
+  test('what was stopped and kept can go on where a step is saved, also after a reload', () => {
+    const stopped = play(START, DENOISE, [1, step(1)], [2, step(2)], [3, { type: 'ending', ending: 'keep' }]);
+    const done = (job: Job): Job => reduceJob(job, { type: 'done' }, 5);
+    expect(done(stopped).state, 'no step is saved').toBe('done');
+    const kept = done(reduceJob(stopped, { type: 'saved', step: 2, steps: 4 }, 4));
+    expect(kept).toMatchObject({ state: 'kept', keptAt: 2, step: 2, steps: 4, error: null });
+    expect(jobOf(storedOf(kept))).toMatchObject({ state: 'kept', keptAt: 2, step: 2 });
+    const extension = { ...stopped, saved: kept.saved, task: { ...task, kind: 'extend' } as Task };
+    expect(done(extension).state).toBe('done');
+    expect(done({ ...stopped, saved: { step: 4, steps: 4 }, step: 4 }).state, 'all steps are made').toBe(
+      'done',
+    );
   });
 
   test('bars are the noise levels of the steps', () => {

@@ -7,7 +7,8 @@ import type { EngineEvent, Stage } from '../lib/events.ts';
 import type { Task } from '../lib/task.ts';
 import type { StoredJob } from '../storage/jobs.ts';
 
-export type JobState = 'waiting' | 'running' | 'done' | 'failed' | 'cancelled';
+/** Kept: stopped by the user, its song is in the library, and it can go on to its last step. */
+export type JobState = 'waiting' | 'running' | 'kept' | 'done' | 'failed' | 'cancelled';
 
 /** What the model decided before it began. */
 export type Plan = Omit<EngineEvent & { readonly type: 'plan' }, 'type'>;
@@ -29,6 +30,7 @@ export interface Job {
   readonly saved: StoredJob['saved'];
   /** How often it was begun since a step of it was last saved. */
   readonly starts: number;
+  readonly keptAt?: number;
   /** Name of the quality preset, for display. */
   readonly preset: string;
   readonly state: JobState;
@@ -91,10 +93,22 @@ export const newJob = (id: string, title: string, task: Task, preset: string, or
 });
 
 /** A job as it waits in a line that was kept, or was made before and failed. */
-export const jobOf = ({ id, title, task, preset, order, parent, saved, starts, error }: StoredJob): Job => ({
+export const jobOf = ({
+  id,
+  title,
+  task,
+  preset,
+  order,
+  parent,
+  saved,
+  starts,
+  keptAt,
+  error,
+}: StoredJob): Job => ({
   ...newJob(id, title, task, preset, order),
   ...(parent !== undefined && { parent }),
-  state: error ? 'failed' : 'waiting',
+  ...(keptAt !== undefined && { keptAt }),
+  state: error ? 'failed' : keptAt === undefined ? 'waiting' : 'kept',
   steps: saved?.steps ?? task.sampling.steps,
   step: saved?.step ?? 0,
   saved,
@@ -112,6 +126,7 @@ export const storedOf = ({
   parent,
   saved,
   starts,
+  keptAt,
   error,
 }: Job): StoredJob => ({
   id,
@@ -120,6 +135,7 @@ export const storedOf = ({
   preset,
   order,
   ...(parent !== undefined && { parent }),
+  ...(keptAt !== undefined && { keptAt }),
   saved,
   starts,
   error,
@@ -135,7 +151,7 @@ export function reduceJob(job: Job, action: JobAction, now: number): Job {
     case 'ending':
       return job.state === 'running' ? { ...job, ending: action.ending } : job;
     case 'done':
-      return { ...job, state: 'done', left: null, download: null };
+      return ended(job);
     case 'failed':
       if (action.error.code === 'cancelled' && job.ending === 'pause') return jobOf(storedOf(job));
       return action.error.code === 'cancelled'
@@ -176,6 +192,15 @@ export function reduceJob(job: Job, action: JobAction, now: number): Job {
       return job;
   }
 }
+
+/**
+ * Where the step that it was stopped at is saved, the rest can still be made. The passes of an extension build on each
+ * other: there a stopped one is not to be gone on from.
+ */
+const ended = (job: Job): Job =>
+  job.ending === 'keep' && job.step < job.steps && job.saved && job.task.kind !== 'extend'
+    ? { ...jobOf({ ...storedOf(job), keptAt: job.saved.step }), sigmas: job.sigmas }
+    : { ...job, state: 'done', left: null, download: null };
 
 /** Heights of the step bars, 0..1: the noise level that each step starts from. Empty until the schedule is known. */
 export function barHeights(job: Job): readonly number[] {

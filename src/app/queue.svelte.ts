@@ -67,6 +67,7 @@ export class Queue {
 
   readonly running: Job | null = $derived(this.jobs.find(({ state }) => state === 'running') ?? null);
   readonly waiting: readonly Job[] = $derived(waitingOf(this.jobs));
+  readonly kept: readonly Job[] = $derived(this.jobs.filter(({ state }) => state === 'kept'));
   readonly failed: readonly Job[] = $derived(this.jobs.filter(({ state }) => state === 'failed'));
   readonly busy: boolean = $derived(this.running !== null || (this.waiting.length > 0 && !this.paused));
   /** Share of the running song that is done, 0..1. */
@@ -150,6 +151,25 @@ export class Queue {
     this.#pump();
   }
 
+  /** The rest of a song that was stopped and kept: a song of its own, which leaves the kept one as it is. */
+  async goOn(job: Job): Promise<void> {
+    const { keptAt: _, ...stored } = storedOf(job);
+    const id = crypto.randomUUID();
+    try {
+      const checkpoints = await this.#checkpoints;
+      const steps = await checkpoints.read(job.id);
+      if (steps) await checkpoints.write(id, steps);
+      const saved = steps ? stored.saved : null;
+      const next = { ...stored, id, parent: job.id, saved, order: lastOrder(this.jobs) };
+      this.jobs = inOrder([...this.jobs, jobOf(next)]);
+      await this.#store((library) => library.putJobs([next]));
+      await this.#remove([job.id]);
+    } catch (thrown) {
+      this.#tell(thrown); // no room for its steps: what was kept stays
+    }
+    this.#pump();
+  }
+
   async retryFailed(): Promise<void> {
     const ids = this.failed.map(({ id }) => id);
     await this.#change(ids, (stored) => ({ ...stored, error: null, starts: 0 }));
@@ -164,7 +184,7 @@ export class Queue {
 
   /** Everything off the line; what is being made ends too, or is kept as far as it is. */
   async cancelAll(ending: 'cancel' | 'keep' = 'cancel'): Promise<void> {
-    await this.#discard([...this.waiting, ...this.failed]);
+    await this.#discard([...this.waiting, ...this.kept, ...this.failed]);
     if (this.running) this.#end(this.running, ending);
   }
 
@@ -235,7 +255,9 @@ export class Queue {
       );
       await this.#around.take(this.#find(id) ?? job, result);
       this.#act(id, { type: 'done' });
-      await this.#remove([id]);
+      const { keptAt } = this.#find(id) ?? {};
+      if (keptAt === undefined) await this.#remove([id]);
+      else await this.#store((library) => library.changeJobs([id], (stored) => ({ ...stored, keptAt })));
       this.#say(TEXT.live.ready(title));
     } catch (thrown) {
       await this.#ended(job, thrown);

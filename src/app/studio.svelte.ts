@@ -272,6 +272,17 @@ export class Studio {
     return rate && workSeconds(rate, seconds, sampling);
   }
 
+  /** Seconds until a waiting job begins; null where that is not known, or the line rests. */
+  startsIn(job: Job): number | null {
+    const { running, waiting, paused } = this.queue;
+    if (paused || (running && running.left === null)) return null;
+    const ahead = waiting
+      .slice(0, waiting.indexOf(job))
+      .map(({ task }) => this.estimate(task.seconds, task.sampling, task.model));
+    if (ahead.includes(null)) return null;
+    return ahead.reduce<number>((sum, seconds) => sum + (seconds ?? 0), running?.left ?? 0);
+  }
+
   /** Seconds until everything in line is done; null where that is not known. */
   get queueSeconds(): number | null {
     const { running, waiting } = this.queue;

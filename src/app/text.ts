@@ -1159,6 +1159,13 @@ const EN = {
     one: 'One graph at a time',
     shorter: (length: string) => `Make ${length} instead`,
   },
+  /** A song that was stopped and kept. */
+  kept: {
+    stopped: (step: number) => `Stopped at step ${step}`,
+    state: 'kept',
+    goOn: (steps: number) => `Go on to ${steps}`,
+    hear: 'Hear it as it is',
+  },
   update: {
     ready: 'A new version is ready.',
     now: 'Use it now',
@@ -1178,6 +1185,7 @@ const EN = {
     pausedLive: 'The line is paused',
     elsewhere: 'Another tab of Cadenza makes this song.',
     goesOn: (step: number, of: number) => `goes on from step ${step} of ${of}`,
+    startsIn: (time: string) => `starts in about ${time}`,
     goOn: (step: number) => `Go on from step ${step}`,
     more: 'More for the line',
     clear: 'Take everything off',

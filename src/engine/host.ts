@@ -227,7 +227,8 @@ export class Host<C = unknown> implements Model<C> {
 
   async save(at: StepsDone, state: () => Saved): Promise<void> {
     const task = this.#task();
-    const due = performance.now() - task.savedAt >= SAVE_EVERY_MS || at.step === at.steps;
+    // Of a song that is stopped and kept the last step is saved, so that it can go on from there.
+    const due = performance.now() - task.savedAt >= SAVE_EVERY_MS || at.step === at.steps || task.stopAndKeep;
     if (!due && !task.pausing) return;
     try {
       await task.keeper.save({ saved: state(), at, spent: task.watch.spent(task.loadMs) });

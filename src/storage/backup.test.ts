@@ -88,7 +88,7 @@ async function filled() {
   await library.add(await song(blobs, 'ccc', { latents: null }));
   await library.remove(['ccc']);
   await library.putCollection({ id: 'c', name: 'Best', createdAt: 5 });
-  // The line: one in its middle, one that starts from a sound with a LoRA, one that failed.
+  // The line: one in its middle, one that starts from a sound with a LoRA, one that failed, one that was kept.
   const sound = await blobs.put(text('a sound from outside'));
   const lora = await blobs.put(text('a LoRA'));
   const { task } = job('w2', 2);
@@ -98,7 +98,9 @@ async function filled() {
       task: { ...task, source: { blob: sound }, loras: [{ file: lora, weight: 1 }] } as never,
     }), // as read
     job('w3', 7, { error: { code: 'memory', message: 'no room' } }),
+    job('bb', 8, { saved: { step: 2, steps: 4 }, keptAt: 2 }),
   ]);
+  await checkpoints.write('bb', text('latents of step 2'));
   await checkpoints.write('w1', text('latents of step 3'));
   await library.setSetting(LINE_PAUSED, true);
   return { ...stored, stored, sound, lora };
@@ -115,7 +117,7 @@ describe('a backup', () => {
     const result = await restoreBackup(source, other, (done, total) => seen.push(done / total));
     expect(result).toEqual({
       songs: 3,
-      jobs: 3,
+      jobs: 4,
       damaged: 0,
       settings: { 'cadenza.settings': '{"theme":"dark"}' },
     });
@@ -136,11 +138,12 @@ describe('a backup', () => {
     const other = await empty();
     await other.library.putJobs([job('mine', 4), job('w3', 5)]);
     await other.library.add(await song(other.blobs, 'w2'));
-    expect((await restoreBackup(source, other, nothing)).jobs).toBe(1);
+    expect((await restoreBackup(source, other, nothing)).jobs).toBe(2);
     expect((await other.library.jobs()).map(({ id, order }) => [id, order])).toEqual([
       ['mine', 4],
       ['w3', 5],
       ['w1', 6],
+      ['bb', 7],
     ]);
     expect(await other.library.setting(LINE_PAUSED), 'the line that is here goes on').toBeUndefined();
   });
@@ -150,7 +153,7 @@ describe('a backup', () => {
     const bytes = await written(stored);
     bytes[new TextDecoder('latin1').decode(bytes).indexOf('latents of step 3')] = 0;
     const other = await empty();
-    expect(await restoreBackup(sourceOf(bytes), other, nothing)).toMatchObject({ jobs: 3, damaged: 1 });
+    expect(await restoreBackup(sourceOf(bytes), other, nothing)).toMatchObject({ jobs: 4, damaged: 1 });
     expect((await other.library.jobs())[0]).toMatchObject({ id: 'w1', saved: null });
     expect(await other.checkpoints.read('w1')).toBeNull();
   });

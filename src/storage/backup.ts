@@ -62,6 +62,11 @@ interface LineEntry {
   readonly job: StoredJob;
   readonly checkpoint: string | null;
 }
+/** The line of work. */
+interface KeptLine {
+  readonly paused: boolean;
+  readonly jobs: readonly LineEntry[];
+}
 interface PackedPeaks {
   readonly sampleRate: number;
   readonly levels: readonly {
@@ -163,6 +168,7 @@ export async function restoreBackup(
   const entries = entriesOf(await readDirectory(source));
   const facts = await factsOf(source, entries);
   const known = new Set([...(await library.tracks()), ...(await library.trash())].map(({ id }) => id));
+  const line = readLine(new Field(await jsonOf(source, entries, LINE, 'object'), 'line', 'bad-task'));
   const collections = new Set((await library.collections()).map(({ id }) => id));
   for (const value of await jsonOf(source, entries, COLLECTIONS, 'list')) {
     const collection = readCollection(value);
@@ -202,26 +208,39 @@ export async function restoreBackup(
     const id = name.startsWith(BLOBS) ? name.slice(BLOBS.length) : '';
     if (SHA256.test(id)) await keep(id);
   }
-  const line = new Field(await jsonOf(source, entries, LINE, 'object'), 'line', 'bad-task');
-  const here = await library.jobs();
-  const taken = new Set(
-    [...here, ...(await library.tracks()), ...(await library.trash())].map(({ id }) => id),
-  );
-  const last = here.reduce((most, { order }) => Math.max(most, order), 0);
-  const jobs: StoredJob[] = [];
-  for (const { job, checkpoint } of readLine(line)) {
-    if (taken.has(job.id)) continue; // it is still in line, or was finished since
-    const entry = checkpoint === null ? undefined : entries.get(`${CHECKPOINTS}${checkpoint}`);
-    const bytes = entry && entry.size <= LARGEST_BLOB ? await whole(entry, checkpoint ?? '') : null;
-    if (bytes) await checkpoints.write(job.id, bytes);
-    // Behind what is here, in the order that they had.
-    const order = here.length === 0 ? job.order : last + 1 + jobs.length;
-    jobs.push({ ...job, order, saved: bytes ? job.saved : null });
-  }
-  if (here.length === 0 && line.at('paused').value === true) await library.setSetting(LINE_PAUSED, true);
-  if (jobs.length > 0) await library.putJobs(jobs);
+  const jobs = await restoreLine(line, { library, blobs, checkpoints }, async (id) => {
+    const entry = entries.get(`${CHECKPOINTS}${id}`);
+    return entry && entry.size <= LARGEST_BLOB ? whole(entry, id) : null;
+  });
   const settings = await jsonOf(source, entries, SETTINGS, 'object');
-  return { songs, jobs: jobs.length, damaged: damaged.size, settings: pageSettings(settings) };
+  return { songs, jobs, damaged: damaged.size, settings: pageSettings(settings) };
+}
+
+/**
+ * Puts work in line again, behind what is here and in the order that it had; returns how much.
+ * @param stepsOf the bytes of a checkpoint; null where they are gone or damaged: that song begins anew
+ */
+async function restoreLine(
+  { paused, jobs }: KeptLine,
+  { library, checkpoints }: Stored,
+  stepsOf: (id: string) => Promise<Uint8Array<ArrayBuffer> | null>,
+): Promise<number> {
+  const here = await library.jobs();
+  const inLine = new Set(here.map(({ id }) => id));
+  const finished = new Set([...(await library.tracks()), ...(await library.trash())].map(({ id }) => id));
+  const last = here.reduce((most, { order }) => Math.max(most, order), 0);
+  const restored: StoredJob[] = [];
+  for (const { job, checkpoint } of jobs) {
+    // It is still in line, or was finished since. What was stopped and kept has its song beside it.
+    if (inLine.has(job.id) || (job.keptAt === undefined && finished.has(job.id))) continue;
+    const steps = checkpoint === null ? null : await stepsOf(checkpoint);
+    if (steps) await checkpoints.write(job.id, steps);
+    const order = here.length === 0 ? job.order : last + 1 + restored.length;
+    restored.push({ ...job, order, saved: steps ? job.saved : null });
+  }
+  if (here.length === 0 && paused) await library.setSetting(LINE_PAUSED, true);
+  if (restored.length > 0) await library.putJobs(restored);
+  return restored.length;
 }
 
 const SHA256 = /^[0-9a-f]{64}$/;
@@ -330,10 +349,10 @@ function readTask(task: Field): void {
 }
 
 /** The line, first to last; the backups of earlier versions have none. */
-function readLine(line: Field): readonly LineEntry[] {
-  if (line.at('jobs').missing) return [];
+function readLine(line: Field): KeptLine {
+  if (line.at('jobs').missing) return { paused: false, jobs: [] };
   const count = { min: 0, max: 1e9 };
-  return line
+  const jobs = line
     .at('jobs')
     .list({ min: 0, max: 1e6 })
     .map((entry) => {
@@ -357,6 +376,7 @@ function readLine(line: Field): readonly LineEntry[] {
               ? null
               : { step: saved.at('step').integer(count), steps: saved.at('steps').integer(count) },
           starts: job.at('starts').integer(count),
+          ...(!job.at('keptAt').missing && { keptAt: job.at('keptAt').integer(count) }),
           error:
             error.value === null
               ? null
@@ -368,6 +388,7 @@ function readLine(line: Field): readonly LineEntry[] {
         checkpoint: checkpoint.value === null ? null : hashOf(checkpoint),
       };
     });
+  return { paused: line.at('paused').value === true, jobs };
 }
 
 function hashOf(field: Field): string {

@@ -19,6 +19,8 @@ export interface StoredJob {
   readonly saved: { readonly step: number; readonly steps: number } | null;
   /** How often it was begun since a step of it was last saved. */
   readonly starts: number;
+  /** The step after which the user stopped it and kept the song as it was; absent otherwise. It can still go on. */
+  readonly keptAt?: number;
   /** Why it did not succeed; null while it waits or is being made. */
   readonly error: { readonly code: ErrorCode; readonly message: string } | null;
 }

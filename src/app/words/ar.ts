@@ -1194,6 +1194,12 @@ export const AR: Translation = {
     one: 'رسم بياني واحد في كل مرة',
     shorter: (length) => `اصنع ${length} بدلًا منها`,
   },
+  kept: {
+    stopped: (step) => `توقفت عند الخطوة ${step}`,
+    state: 'محفوظة',
+    goOn: (steps) => `تابع إلى ${steps}`,
+    hear: 'اسمعها كما هي',
+  },
   update: {
     ready: 'توجد نسخة جديدة.',
     now: 'استعملها الآن',
@@ -1212,6 +1218,7 @@ export const AR: Translation = {
     pausedLive: 'الصف متوقف',
     elsewhere: 'لسان آخر من Cadenza يصنع هذه الأغنية.',
     goesOn: (step, of) => `تتابع من الخطوة ${step} من ${of}`,
+    startsIn: (time) => `تبدأ بعد نحو ${time}`,
     goOn: (step) => `تابع من الخطوة ${step}`,
     more: 'المزيد للصف',
     clear: 'أخرج الكل',

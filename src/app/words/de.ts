@@ -1158,6 +1158,12 @@ export const DE: Translation = {
     one: 'Ein Graph nach dem anderen',
     shorter: (length) => `Stattdessen ${length} machen`,
   },
+  kept: {
+    stopped: (step) => `Angehalten bei Schritt ${step}`,
+    state: 'behalten',
+    goOn: (steps) => `Weiter bis ${steps}`,
+    hear: 'So anhören',
+  },
   update: {
     ready: 'Eine neue Version ist da.',
     now: 'Jetzt verwenden',
@@ -1176,6 +1182,7 @@ export const DE: Translation = {
     pausedLive: 'Die Reihe ist angehalten',
     elsewhere: 'Ein anderer Tab von Cadenza macht diesen Song.',
     goesOn: (step, of) => `geht weiter bei Schritt ${step} von ${of}`,
+    startsIn: (time) => `beginnt in etwa ${time}`,
     goOn: (step) => `Weiter bei Schritt ${step}`,
     more: 'Mehr zur Reihe',
     clear: 'Alles herausnehmen',

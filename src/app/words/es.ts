@@ -1150,6 +1150,12 @@ export const ES: Translation = {
     one: 'Un grafo a la vez',
     shorter: (length) => `Hacer ${length} en su lugar`,
   },
+  kept: {
+    stopped: (step) => `Detenida en el paso ${step}`,
+    state: 'guardada',
+    goOn: (steps) => `Seguir hasta ${steps}`,
+    hear: 'Oírla como está',
+  },
   update: {
     ready: 'Hay una versión nueva.',
     now: 'Usarla ahora',
@@ -1168,6 +1174,7 @@ export const ES: Translation = {
     pausedLive: 'La cola está en pausa',
     elsewhere: 'Otra pestaña de Cadenza hace esta canción.',
     goesOn: (step, of) => `sigue desde el paso ${step} de ${of}`,
+    startsIn: (time) => `empieza en unos ${time}`,
     goOn: (step) => `Seguir desde el paso ${step}`,
     more: 'Más para la cola',
     clear: 'Quitar todo',

@@ -1165,6 +1165,12 @@ export const FR: Translation = {
     one: 'Un graphe à la fois',
     shorter: (length) => `Faire ${length} à la place`,
   },
+  kept: {
+    stopped: (step) => `Arrêté à l’étape ${step}`,
+    state: 'gardé',
+    goOn: (steps) => `Continuer jusqu’à ${steps}`,
+    hear: 'Écouter tel quel',
+  },
   update: {
     ready: 'Une nouvelle version est prête.',
     now: 'L’utiliser maintenant',
@@ -1184,6 +1190,7 @@ export const FR: Translation = {
     pausedLive: 'La file est en pause',
     elsewhere: 'Un autre onglet de Cadenza fait ce morceau.',
     goesOn: (step, of) => `reprend au pas ${step} sur ${of}`,
+    startsIn: (time) => `commence dans ${time} environ`,
     goOn: (step) => `Continuer au pas ${step}`,
     more: 'Autres actions pour la file',
     clear: 'Tout retirer',

@@ -1258,6 +1258,12 @@ export const JA: Translation = {
     one: 'グラフを一つずつ読み込む',
     shorter: (length) => `代わりに ${length} で作る`,
   },
+  kept: {
+    stopped: (step) => `ステップ ${step} で停止`,
+    state: '保存済み',
+    goOn: (steps) => `${steps} まで続ける`,
+    hear: 'このまま聴く',
+  },
   update: {
     ready: '新しい版があります。',
     now: '今すぐ使う',
@@ -1276,6 +1282,7 @@ export const JA: Translation = {
     pausedLive: '順番を一時停止しました',
     elsewhere: 'この曲は Cadenza の別のタブが作っています。',
     goesOn: (step, of) => `${of} 中 ${step} ステップから続きます`,
+    startsIn: (time) => `約 ${time} 後に開始`,
     goOn: (step) => `${step} ステップから続ける`,
     more: '順番のその他の操作',
     clear: 'すべて外す',

@@ -1226,6 +1226,12 @@ export const ZH: Translation = {
     one: '一次只载入一个图',
     shorter: (length) => `改做 ${length}`,
   },
+  kept: {
+    stopped: (step) => `停在第 ${step} 步`,
+    state: '已保留',
+    goOn: (steps) => `继续到第 ${steps} 步`,
+    hear: '按现状试听',
+  },
   update: {
     ready: '有新版本。',
     now: '立即使用',
@@ -1244,6 +1250,7 @@ export const ZH: Translation = {
     pausedLive: '队列已暂停',
     elsewhere: '这首歌由 Cadenza 的另一个标签页制作。',
     goesOn: (step, of) => `从第 ${step} 步继续，共 ${of} 步`,
+    startsIn: (time) => `约 ${time} 后开始`,
     goOn: (step) => `从第 ${step} 步继续`,
     more: '队列的更多操作',
     clear: '全部移出',
