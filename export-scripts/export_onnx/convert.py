@@ -36,11 +36,25 @@ def convert(recipe: dict[str, Any], checkpoint: Checkpoint, folder: Path) -> Non
 
 
 def encode(tensor: dict[str, Any], read: Callable[[str], np.ndarray]) -> list[np.ndarray]:
-    """The stored form of one parameter: [values], or [codes, scales]."""
+    """The stored form of one parameter: [values], or [codes, scales].
+
+    Raises ValueError naming file and key where a value is infinite or no number: rounding would hide it.
+    """
+
+    def read_sound(key: str) -> np.ndarray:
+        values = read(key)
+        broken = np.flatnonzero(~np.isfinite(values))
+        if broken.size:
+            raise ValueError(
+                f"{tensor['file']}: {key} is infinite or no number at element {broken[0]}: the file is damaged, or its "
+                "training failed. Get it again, or take another checkpoint."
+            )
+        return values
+
     rows = tensor.get("rows")
     source = Source(tuple(tensor["keys"]), tensor["how"], tuple(rows) if rows else None)
     shape = tensor["shape"][::-1] if tensor.get("transpose") else tensor["shape"]
-    values = assemble(source, read, shape)
+    values = assemble(source, read_sound, shape)
     if tensor["dtype"].startswith("q"):
         codes, scales = quantize(values, int(tensor["dtype"][1:]), tensor["block"])
         return [codes, CAST[tensor["scales"]["dtype"]](scales.astype(np.float32))]

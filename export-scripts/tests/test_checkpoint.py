@@ -8,6 +8,7 @@ import pytest
 from conftest import KEYS
 from safetensors.numpy import load_file, save_file
 
+from export_onnx.__main__ import main
 from export_onnx.families import ace_step_v1, open_pack
 from export_onnx.families.ace_step_v1 import TEXT, TRANSFORMER
 from export_onnx.pack import Checkpoint, CheckpointError, check
@@ -85,6 +86,22 @@ def test_a_missing_file_is_named(checkpoint: Path, tmp_path: Path) -> None:
     (folder / TEXT).unlink()
     with pytest.raises(FileNotFoundError, match="no such checkpoint file"):
         check(open_pack(folder), Checkpoint(folder))
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_a_value_that_is_no_number_is_refused_at_conversion(
+    changed, capsys, monkeypatch, tmp_path: Path, value: float
+) -> None:
+    key = "transformer_blocks.1.attn.to_k.weight"
+
+    def spoil(tensors: dict[str, np.ndarray]) -> None:
+        tensors[key].reshape(-1)[7] = value
+
+    folder = changed(TRANSFORMER, spoil)
+    words = ["export_onnx", "export", str(folder), str(tmp_path / "out"), "--variants", "fp32", "--no-errors"]
+    monkeypatch.setattr("sys.argv", words)
+    assert main() == 2
+    assert f"{TRANSFORMER}: {key} is infinite or no number at element 7" in capsys.readouterr().err
 
 
 class Header:

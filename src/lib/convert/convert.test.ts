@@ -103,6 +103,34 @@ describe('convert', () => {
   });
 });
 
+/** Patterns of infinity and NaN, little endian. */
+const BROKEN = {
+  F32: [0x7f800000, 0xffc00001],
+  F16: [0xfc00, 0x7e00],
+  BF16: [0x7f80, 0xffc1],
+} as const;
+
+describe.each(['F32', 'F16', 'BF16'] as const)('a broken value of %s', (type) => {
+  const ways = CASES.filter(({ name }) => name.endsWith(` of ${type}`));
+
+  it.each(ways)('is refused with its place: $name', async ({ tensor, sources }) => {
+    const last = places(tensor).at(-1)!;
+    const key = tensor.keys.at(-1)!;
+    const stored = sources[key]!;
+    const bytes = bytesOf(stored.data);
+    const size = type === 'F32' ? 4 : 2;
+    // 'rows across a border' uses all but the first rows of one key and the last of the other.
+    const at = tensor.rows ? 0 : bytes.length / size - 1;
+    for (const pattern of BROKEN[type]) {
+      for (let b = 0; b < size; b++) bytes[at * size + b] = (pattern >>> (8 * b)) & 255;
+      const broken = { ...sources, [key]: { ...stored, data: Buffer.from(bytes).toString('base64') } };
+      await expect(shardsOf(recipeOf([tensor], [last.offset + last.bytes]), fileOf(broken))).rejects.toThrow(
+        `f: ${key} is infinite or no number at element ${at}: the file is damaged`,
+      );
+    }
+  });
+});
+
 describe('parseRecipe', () => {
   const { tensor } = find('copy to f16 of BF16');
   const whole = { schema: 1, id: 'm', precision: 'fp16', graphs: [recipeOf([tensor], [tensor.data.bytes])] };

@@ -8,6 +8,7 @@ import { EngineError } from '../errors.ts';
 import {
   BITS,
   cast,
+  firstBroken,
   polyphase,
   quantise,
   SOURCE_BYTES,
@@ -67,7 +68,8 @@ const PIECE = 16 << 20; // source bytes of a step where a tensor can be converte
 
 /**
  * The weight files of a graph in order, without those in `have`.
- * @throws EngineError 'integrity' naming file and key when the checkpoint lacks a tensor or its shape cannot fit.
+ * @throws EngineError 'integrity' naming file and key when the checkpoint lacks a tensor, its shape cannot fit, or a
+ * value that is used is infinite or no number.
  */
 export async function* convert(
   recipe: GraphRecipe,
@@ -103,10 +105,38 @@ export async function* convert(
 
 /**
  * How a tensor is made, in steps that need nothing of each other.
- * @throws EngineError 'integrity' as `convert`.
+ * @throws EngineError 'integrity' as `convert`; so do the steps.
  */
 export function stepsOf(tensor: RecipeTensor, tensors: ReadonlyMap<string, SourceTensor>): readonly Step[] {
   const sources = tensor.keys.map((key) => find(tensors, tensor, key));
+  return unchecked(tensor, sources).map(({ ranges, run }) => ({
+    ranges,
+    run(parts) {
+      parts.forEach((part, i) => refuseBroken(part, ranges[i]!.begin, tensor, sources)); // one part for each range
+      return run(parts);
+    },
+  }));
+}
+
+/** Every step of every variant looks at its own source: rounding would hide what is broken (a NaN becomes code 0). */
+function refuseBroken(
+  part: Uint8Array,
+  begin: number,
+  tensor: RecipeTensor,
+  sources: readonly Found[],
+): void {
+  const which = sources.findIndex((source) => source.begin <= begin && begin < source.end);
+  const source = sources[which]!; // ranges are made of sources
+  const at = firstBroken(part, source.dtype);
+  if (at < 0) return;
+  const element = (begin - source.begin) / SOURCE_BYTES[source.dtype] + at;
+  throw new EngineError(
+    'integrity',
+    `${tensor.file}: ${tensor.keys[which]} is infinite or no number at element ${element}: the file is damaged, or its training failed. Get it again, or take another checkpoint.`,
+  );
+}
+
+function unchecked(tensor: RecipeTensor, sources: readonly Found[]): readonly Step[] {
   if (tensor.how !== 'copy') return [normed(tensor, sources)];
   if (isQuantised(tensor)) return quantised(tensor, sources);
   return tensor.transpose ? [transposed(tensor, sources)] : copied(tensor, sources);

@@ -65,6 +65,19 @@ export function toFloats(bytes: Uint8Array, type: SourceType): Float32Array {
   return new Float32Array(at.buffer, at.byteOffset, at.byteLength / 4);
 }
 
+const EXPONENT: Readonly<Record<SourceType, number>> = { F32: 0x7f800000, F16: 0x7c00, BF16: 0x7f80 };
+
+/** Index of the first value that is infinite or no number; -1 where there is none. */
+export function firstBroken(bytes: Uint8Array, type: SourceType): number {
+  const size = SOURCE_BYTES[type];
+  const at = aligned(bytes, size);
+  const Elements = size === 2 ? Uint16Array : Uint32Array;
+  const patterns = new Elements(at.buffer, at.byteOffset, at.byteLength / size);
+  const all = EXPONENT[type];
+  for (let i = 0; i < patterns.length; i++) if ((patterns[i]! & all) === all) return i;
+  return -1;
+}
+
 const bytesOf = (array: Float32Array | Uint16Array | Uint32Array): Uint8Array =>
   new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 
