@@ -81,7 +81,7 @@ def main() -> int:
 
     p = commands_of.add_parser("structure", help="the 3.5B model with seeded random weights")
     p.add_argument("--graphs", type=lambda text: text.split(","), help="default: all seven")
-    p.add_argument("--fidelity", action="store_true", help="also one step of q8 and q4f32 against fp32")
+    p.add_argument("--fidelity", action="store_true", help="instead: one step of q8 and q4f32 against fp32")
 
     arguments = vars(parser.parse_args())
     try:
