@@ -33,8 +33,8 @@ const matrix = (rows: number, columns: number, seed: number): Matrix => ({
   data: normal(rows * columns, seed),
 });
 
-/** A model of two products with the same x, y = x W and z = x V, and V's scales in a file of their own. */
-function quantisedModel(bits: 4 | 8) {
+/** A model of two products with the same x, y = x W (of that accuracy level) and z = x V, and V's scales in a file of their own. */
+function quantisedModel(bits: 4 | 8, level = 0) {
   const precision: Precision = bits === 8 ? 'q8' : 'q4f32';
   const matrices = [normal(N * K, 1), normal(N * K, 2)].map((w) => quantise(w, K, bits, BLOCK));
   const codeBytes = (N * K * bits) / 8;
@@ -58,16 +58,19 @@ function quantisedModel(bits: 4 | 8) {
     );
   const scales = (name: string, location: string, offset: number) =>
     externalInitializer(name, ELEMENT.float32, [(N * K) / BLOCK], at(location, offset, scaleBytes));
-  const attributes = { K, N, bits, block_size: BLOCK };
-  const product = (w: string, y: string) =>
-    node('MatMulNBits', ['x', `${w}_q`, `${w}_s`], [y], { domain: 'com.microsoft', attributes });
+  /** @param accuracy 1: exact activations, 0: as fast as it goes */
+  const product = (w: string, y: string, accuracy: number) =>
+    node('MatMulNBits', ['x', `${w}_q`, `${w}_s`], [y], {
+      domain: 'com.microsoft',
+      attributes: { K, N, bits, block_size: BLOCK, accuracy_level: accuracy },
+    });
   const bare = onnxBytes({
     nodes: [],
     inputs: { x: [1, 'tokens', K] },
     outputs: { y: [1, 'tokens', N], z: [1, 'tokens', N] },
   });
   files['net.onnx'] = writeGraph(bare, {
-    nodes: [product('w', 'y'), product('v', 'z')],
+    nodes: [product('w', 'y', level), product('v', 'z', 0)],
     initializers: [
       codes('w_q', 0),
       scales('w_s', 'w.0.bin', codeBytes),
@@ -112,7 +115,7 @@ function quantisedModel(bits: 4 | 8) {
       return (code - 2 ** (bits - 1)) * wide[m]![Math.floor(i / BLOCK)]!;
     }),
   );
-  return { files, manifest, variant, recipe, expanded };
+  return { files, manifest, variant, recipe, expanded, scales: wide };
 }
 
 type Model = ReturnType<typeof quantisedModel>;
@@ -235,6 +238,24 @@ test.each([
 
   await host.adapt(null);
   expect((await outputsOf(host))[0]).toEqual(y);
+});
+
+test('activations of exact products keep 16 bits on WebAssembly', async () => {
+  const model = quantisedModel(8, 1);
+  // What is left to differ is the weights, which get one scale a column: so those are the ones to compare with.
+  const wanted = model.expanded.map((w, m) => {
+    const scaleAt = (at: number): number => model.scales[m]![Math.floor(at / BLOCK)]!;
+    const rounded = w.map((value, at) => {
+      const row = at - (at % K);
+      const blocks = Array.from({ length: K / BLOCK }, (_, b) => Math.abs(scaleAt(row + b * BLOCK)));
+      const step = Math.fround((Math.max(...blocks) * 128) / 127);
+      return Math.round(Math.round(value / scaleAt(at)) * (scaleAt(at) / step)) * step;
+    });
+    return product(rounded);
+  });
+  const [y, z] = await outputsOf(await hostOf(model));
+  expect(relative(y!, wanted[0]!)).toBeLessThan(1e-4);
+  expect(relative(z!, wanted[1]!)).toBeGreaterThan(2e-3); // eight bits
 });
 
 test('a matrix that is cut over two parameters gets its own rows', async () => {

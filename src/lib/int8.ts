@@ -5,7 +5,9 @@
  *   m = max |x| of a token;  q = uint8(round(127 x / m) + 128);  y = (q - 128) W8 * scale of the column * m / 127
  *
  * and the stored codes (n, k), which share a scale every 32, become int8 (k, n) with one scale a column, in place.
- * Every token has a scale of its own, because one loud token would take the others' digits.
+ * Every token has a scale of its own, because one loud token would take the others' digits. Where the graph asks for
+ * exact activations, what the digits left over makes a second row of digits, 254 times finer: 16 bits, at twice the
+ * integer product, which is half of what expanding the codes takes.
  */
 import { constant, ELEMENT, externalInitializer, intAttribute, node, readGraph, writeGraph } from './onnx.ts';
 import type { External, Initializer, Node } from './onnx.ts';
@@ -24,9 +26,10 @@ export interface Int8Graph {
 }
 
 const BITS = 8;
-const EXACT = 1; // accuracy_level of products whose activations must not be rounded (export-scripts: variants.py)
+const EXACT = 1; // accuracy_level of products whose activations need more than 8 bits (export-scripts: variants.py)
 const ZERO = 128; // the code of zero
 const LARGEST = 127;
+const FINER = 2 * LARGEST; // rounding leaves half a step to either side
 const MICROSOFT = { domain: 'com.microsoft' };
 
 /** A matrix on its way: codes (n, k / block, block), scales (n, k / block). */
@@ -36,6 +39,8 @@ interface Matrix {
   readonly block: number;
   readonly codes: External;
   readonly scales: External;
+  /** Activations have 16 bits. */
+  readonly exact: boolean;
 }
 
 /** The model with its 8-bit products as integer ones; null where it has none. */
@@ -50,18 +55,21 @@ export function dynamicInt8(model: Uint8Array): Int8Graph | null {
     const [x = '', codes = '', scales = ''] = one.inputs;
     if (!matrix) return [one];
     matrices.push(matrix);
-    const { n, k } = matrix;
+    const { n, k, exact } = matrix;
     replaced.set(codes, externalInitializer(codes, ELEMENT.int8, [k, n], { ...matrix.codes, length: k * n }));
     const scaleAt = { ...matrix.scales, length: 4 * n };
     replaced.set(scales, externalInitializer(scales, ELEMENT.float32, [n], scaleAt));
-    const before = rounded.get(x);
-    const { digits, size, nodes: making } = before ?? roundedOf(x);
-    if (!before) rounded.set(x, { digits, size, nodes: making });
-    const product = `int8/${codes}`;
+    const key = exact ? `${x}/exact` : x;
+    const before = rounded.get(key);
+    const { digits, size, nodes: making } = before ?? roundedOf(x, exact);
+    rounded.set(key, { digits, size, nodes: making });
+    const name = (part: string): string => `int8/${codes}/${part}`;
+    const factors = [digits, codes, 'int8/step', scales, 'int8/zero'];
     return [
       ...(before ? [] : making),
-      node('MatMulIntegerToFloat', [digits, codes, 'int8/step', scales, 'int8/zero'], [product], MICROSOFT),
-      node('Mul', [product, size], one.outputs),
+      node('MatMulIntegerToFloat', factors, [name('product')], MICROSOFT),
+      ...(exact ? added(name) : []),
+      node('Mul', [name(exact ? 'sum' : 'product'), size], one.outputs),
     ];
   });
   if (matrices.length === 0) return null;
@@ -70,6 +78,8 @@ export function dynamicInt8(model: Uint8Array): Int8Graph | null {
     constant('int8/tiny', ELEMENT.float32, [], Float32Array.of(1e-30)), // a token of zeros stays one
     constant('int8/largest', ELEMENT.float32, [], Float32Array.of(LARGEST)),
     constant('int8/step', ELEMENT.float32, [], Float32Array.of(1 / LARGEST)),
+    constant('int8/finer', ELEMENT.float32, [], Float32Array.of(FINER)),
+    constant('int8/fine', ELEMENT.float32, [], Float32Array.of(1 / FINER)),
     constant('int8/one', ELEMENT.float32, [], Float32Array.of(1)),
     constant('int8/zero', ELEMENT.uint8, [], Uint8Array.of(ZERO)),
   ];
@@ -95,13 +105,13 @@ export function dynamicInt8(model: Uint8Array): Int8Graph | null {
 
 function matrixOf(one: Node, stored: ReadonlyMap<string, Initializer>): Matrix | null {
   if (one.op !== 'MatMulNBits' || intAttribute(one, 'bits') !== BITS) return null;
-  if (intAttribute(one, 'accuracy_level') === EXACT) return null;
   const [codes, scales] = [stored.get(one.inputs[1] ?? ''), stored.get(one.inputs[2] ?? '')];
   const [k, n, block] = ['K', 'N', 'block_size'].map((name) => intAttribute(one, name));
   // Zero points or half-size activations: not ours for WebAssembly.
   if (!codes?.external || !scales?.external || !k || !n || !block || one.inputs.length > 3) return null;
   if (scales.type !== ELEMENT.float32) return null;
-  return { n, k, block, codes: codes.external, scales: scales.external };
+  const exact = intAttribute(one, 'accuracy_level') === EXACT;
+  return { n, k, block, codes: codes.external, scales: scales.external, exact };
 }
 
 /** Digits of a value and the sizes of its tokens. */
@@ -111,22 +121,39 @@ interface Rounded {
   readonly nodes: readonly Node[];
 }
 
-function roundedOf(x: string): Rounded {
-  const name = (part: string): string => `int8/${x}/${part}`;
-  const [digits, size] = [name('digits'), name('size')];
-  return {
-    digits,
-    size,
-    nodes: [
-      node('Abs', [x], [name('abs')]),
-      node('ReduceMax', [name('abs'), 'int8/last'], [name('max')]),
-      node('Max', [name('max'), 'int8/tiny'], [size]),
-      node('Div', ['int8/largest', size], [name('factor')]),
-      node('Mul', [x, name('factor')], [name('scaled')]),
-      node('QuantizeLinear', [name('scaled'), 'int8/one', 'int8/zero'], [digits]),
-    ],
-  };
+/** Exact digits are twice as many along the first axis: those of the value, then those of what they left over. */
+function roundedOf(x: string, exact: boolean): Rounded {
+  const name = (part: string): string => `int8/${x}/${exact ? 'exact/' : ''}${part}`;
+  const round = (value: string, digits: string): Node =>
+    node('QuantizeLinear', [value, 'int8/one', 'int8/zero'], [digits]);
+  const [digits, size, scaled] = [name('digits'), name('size'), name('scaled')];
+  const first = exact ? name('first') : digits;
+  const nodes = [
+    node('Abs', [x], [name('abs')]),
+    node('ReduceMax', [name('abs'), 'int8/last'], [name('max')]),
+    node('Max', [name('max'), 'int8/tiny'], [size]),
+    node('Div', ['int8/largest', size], [name('factor')]),
+    node('Mul', [x, name('factor')], [scaled]),
+    round(scaled, first),
+  ];
+  const rest = [
+    node('DequantizeLinear', [first, 'int8/one', 'int8/zero'], [name('whole')]),
+    node('Sub', [scaled, name('whole')], [name('part')]),
+    node('Mul', [name('part'), 'int8/finer'], [name('enlarged')]),
+    round(name('enlarged'), name('second')),
+    node('Concat', [first, name('second')], [digits], { attributes: { axis: 0 } }),
+  ];
+  return { digits, size, nodes: exact ? [...nodes, ...rest] : nodes };
 }
+
+/** The two halves of a product of exact digits, added up. */
+const added = (name: (part: string) => string): readonly Node[] => [
+  node('Split', [name('product')], [name('coarse'), name('finer')], {
+    attributes: { axis: 0, num_outputs: 2 },
+  }),
+  node('Mul', [name('finer'), 'int8/fine'], [name('fine')]),
+  node('Add', [name('coarse'), name('fine')], [name('sum')]),
+];
 
 /** One scale a column: codes reach 128 steps of their own scale, so the largest of those decides. */
 function columnScales({ n }: Matrix, blocks: Float32Array): Float32Array {
