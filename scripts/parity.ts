@@ -2,7 +2,7 @@
  * Compares this application with the reference, case by case:
  *
  *   npm run parity -- FOLDER [--pack FOLDER] [--only PREFIX] [--lyric-vocab FILE] [--threads N]
- *                     [--provider wasm|webgpu] [--precision P]
+ *                     [--provider wasm|webgpu] [--precision P] [--stages]
  *
  * FOLDER holds outputs of the official ACE-Step v1 code on small networks: checkpoints/ and any of modules/,
  * schedulers/, guidance/, lyrics/, lora-formats/, pipeline/ (its MANIFEST.md describes them). The checkpoints are
@@ -12,6 +12,7 @@
  *
  * A precision other than fp32 asks how far that variant turns the result: whole runs and LoRAs alone, by the cosine of their
  * latents; matrices of these small networks are quantised from 1000 weights on. WebGPU is that of onnxruntime-node.
+ * `--stages` adds a table with the worst error of each stage; at those precisions the single networks are told, not judged.
  *
  * Prints `name max_abs_error tolerance ok|FAIL` for each case, then `N passed, N failed`; exit code 1 on any failure.
  */
@@ -53,12 +54,13 @@ const { values, positionals } = parseArgs({
     threads: { type: 'string' },
     provider: { type: 'string', default: 'wasm' },
     precision: { type: 'string', default: 'fp32' },
+    stages: { type: 'boolean', default: false },
   },
 });
 const [given] = positionals;
 if (given === undefined) {
   console.error(
-    'usage: npm run parity -- FOLDER [--pack FOLDER] [--only PREFIX] [--lyric-vocab FILE] [--threads N] [--provider P] [--precision P]',
+    'usage: npm run parity -- FOLDER [--pack FOLDER] [--only PREFIX] [--lyric-vocab FILE] [--threads N] [--provider P] [--precision P] [--stages]',
   );
   process.exit(2);
 }
@@ -68,13 +70,14 @@ const folder = resolve(given);
 const { only } = values;
 const wanted = (part: string): boolean =>
   only === undefined || part.startsWith(only) || only.startsWith(part);
+const exact = precision === 'fp32';
 const report = new Report(
   (line) => console.log(line),
   (name) => name === RUN || only === undefined || name.startsWith(only),
+  (name) => exact || !name.startsWith('modules'),
 );
 
 try {
-  const exact = precision === 'fp32';
   if (exact && wanted('schedulers')) await checkSchedulers(folder, report);
   if (exact && wanted('guidance')) await report.attempt('guidance', () => checkGuidance(folder, report));
   const threads = values.threads === undefined ? null : Number(values.threads);
@@ -88,7 +91,8 @@ try {
         () => {},
       )
     ).value;
-  if (exact && wanted('modules')) await perform((model) => checkModules(folder, model, report));
+  if ((exact || values.stages) && wanted('modules'))
+    await perform((model) => checkModules(folder, model, report));
   if (exact && wanted('lyrics')) await perform((model) => checkLyrics(folder, model, report));
   if (exact && wanted('lora-formats')) await checkLoraFormats(folder, perform, report);
   if (!exact && wanted('lora-formats')) {
@@ -102,6 +106,7 @@ try {
   console.error(message);
   report.add(RUN, Infinity, 'equal', 'the run ended early');
 }
+if (values.stages) console.log(report.stages(precision).join('\n'));
 console.log(`${report.passed} passed, ${report.failed} failed`);
 process.exit(report.failed > 0 ? 1 : 0);
 

@@ -82,10 +82,13 @@ export interface NodeModel {
 }
 
 /** Audio sources of tasks are paths of WAV files, LoRAs paths of their files. */
-export async function openNodeModel(model: string, wish: Wish = NO_WISH): Promise<NodeModel> {
+export async function openNodeModel(
+  model: string,
+  wish: Wish = NO_WISH,
+  builds = wish.provider === 'webgpu' ? NATIVE_BUILDS : NODE_BUILDS,
+): Promise<NodeModel> {
   const pack = await openNodePack(model);
   const placement = place(pack.manifest, await nodeCapabilities(wish), wish);
-  const builds = wish.provider === 'webgpu' ? NATIVE_BUILDS : NODE_BUILDS;
   const build = wish.provider === 'webgpu' ? 'webgpu' : 'wasm';
   const runtime = await openRuntime(builds, build, placement.threads);
   const world = worldOf(pack);

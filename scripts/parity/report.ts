@@ -34,23 +34,58 @@ export const TOLERANCE = {
 
 export type Tolerance = keyof typeof TOLERANCE;
 
+/** Beginnings of names -> what they compare; the first that fits. Ids and refusals are equal or not, so not among them. */
+const STAGES: readonly (readonly [string, string])[] = [
+  ['modules/text_encoder', 'text encoder'],
+  ['modules/transformer_encode', 'condition encoder with lyrics'],
+  ['modules/transformer_decode', 'denoiser with its keys and values'],
+  ['modules/dcae', 'DCAE encoder and decoder'],
+  ['modules/vocoder', 'vocoder'],
+  ['modules/music_dcae', 'whole codec, in windows too'],
+  ['modules/mel', 'log-mel'],
+  ['modules/resample', 'resampling'],
+  ['schedulers', 'schedules and solver steps'],
+  ['guidance', 'guidance'],
+  ['lora-formats', 'LoRAs'],
+];
+
 export class Report {
   passed = 0;
   failed = 0;
   readonly #print: (line: string) => void;
   readonly #wanted: (name: string) => boolean;
+  readonly #judged: (name: string) => boolean;
+  readonly #worst = new Map<string, number>();
 
-  /** `wanted` says which cases count. */
-  constructor(print: (line: string) => void, wanted: (name: string) => boolean) {
+  /** `wanted` says which cases count, `judged` which of them can fail. */
+  constructor(
+    print: (line: string) => void,
+    wanted: (name: string) => boolean,
+    judged: (name: string) => boolean = () => true,
+  ) {
     this.#print = print;
     this.#wanted = wanted;
+    this.#judged = judged;
+  }
+
+  /** The largest absolute error of each stage that had a case: a table in Markdown. */
+  stages(precision: string): readonly string[] {
+    const rows = STAGES.flatMap(([, stage]) => {
+      const error = this.#worst.get(stage);
+      return error === undefined ? [] : [`| ${stage} | ${shown(error)} |`];
+    });
+    return [`| stage | ${precision} |`, '| --- | --- |', ...rows];
   }
 
   /** One case: `error` against the tolerance of its kind. */
   add(name: string, error: number, tolerance: Tolerance, note = ''): void {
     if (!this.#wanted(name)) return;
-    const limit = TOLERANCE[tolerance];
+    const limit = this.#judged(name) ? TOLERANCE[tolerance] : Infinity;
     const ok = error <= limit;
+    const stage = STAGES.find(([begin]) => name.startsWith(begin))?.[1];
+    if (stage !== undefined && tolerance !== 'equal') {
+      this.#worst.set(stage, Math.max(error, this.#worst.get(stage) ?? 0));
+    }
     if (ok) this.passed++;
     else this.failed++;
     this.#print(`${name} ${shown(error)} ${shown(limit)} ${ok ? 'ok' : 'FAIL'}${note && ` (${note})`}`);
