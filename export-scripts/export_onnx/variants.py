@@ -25,7 +25,7 @@ from .trace import IR_VERSION, ONNX_TYPES, OPSET, OPSET_RMS, Traced
 
 ALIGNMENT = 64
 SHARD = 64 << 20
-EXACT = 1  # MatMulNBits' accuracy_level: activations stay float32; the application rounds those of other 8-bit products
+EXACT = 1  # MatMulNBits' accuracy_level: not to be rounded to 8 bits, as the application does with other 8-bit products
 MIN_QUANTISED = 1 << 20  # elements; smaller matrices (time embedding, last layer) cost little and matter much
 STORED = {torch.float32: "f32", torch.float16: "f16"}
 WIDEN = {"f16": "fp16", "bf16": "bf16"}  # as manifests spell it

@@ -31,7 +31,7 @@ PATCH_KEY = "proj_in.early_conv_layers.0.weight"  # its first size is in no conf
 CODEC = ("fp16", "bf16", "fp32")
 MATRICES = ("fp16", "q8", "q4f16", "q4f32", "bf16", "fp32")
 
-# Parameters that keep 8 bits in 4-bit variants, and their activations float32 in q8. Cross-attention reads the residual
+# Parameters that keep 8 bits in 4-bit variants, and their activations more than that in q8. Cross-attention reads the residual
 # without a norm and is added without a gate, and the modulation steers every block: on seeded weights of full width they
 # make 99 % of the error of 4 bits. Graphs that run once a song gain little by coarser numbers.
 SENSITIVE = ("cross_q", "cross_out", "time", "modulation", "proj", "final")
