@@ -1,13 +1,18 @@
 /**
  * The whole way of a full-size model, measured:
  *
- *   npm run install-proof -- [--folder FOLDER] [--precisions q4f16,q8] [--phase all|install|songs] [--keep]
+ *   npm run install-proof -- [--folder FOLDER] [--precisions q4f16,q8] [--stage NAMES] [--size official|small] [--keep]
  *
  * Writes a checkpoint of seeded random weights with the official files, keys and sizes (8.3 GB), serves it with ranges,
  * and has the built application install it in a real Chromium, which is killed three times on the way. Every weight
- * file is then compared with the Python converter's. Where a precision runs on WebAssembly, a song of one second and
- * one step is made from the installed model and compared with native onnxruntime on the same weights; the others run
- * in native onnxruntime alone. `--phase songs` goes on from what `--phase install --keep` left. Needs some 25 GB of disk, 8 GB of memory and half an hour; Linux, for the memory figures.
+ * file is then compared with the Python converter's, and a song of one second and one step is made from the installed
+ * model on WebAssembly and compared with native onnxruntime on the same weights.
+ *
+ * It goes in stages (STAGES and TAIL below). FOLDER/report.json keeps every figure as soon as it is known and which
+ * stages are done: started again with the same folder it goes on from there. `--stage` runs just those, done or not:
+ * `compare` for all precisions, `compare:q8` for one. `--size small` goes the same way in seconds. Without --keep the
+ * large files are deleted once everything has passed. Needs some 25 GB of disk, 10 GB of memory and half an hour;
+ * Linux, for the memory figures.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -18,12 +23,15 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import type { RequestListener, Server } from 'node:http';
 import { createRequire } from 'node:module';
+import { availableParallelism, cpus, totalmem } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -35,7 +43,7 @@ import type { InstallProgress } from '../src/engine/install.ts';
 import type { Models, Shelved } from '../src/engine/models.ts';
 import { openRuntime } from '../src/engine/ort.ts';
 import { readLatents } from '../src/engine/songs.ts';
-import type { Precision } from '../src/lib/manifest.ts';
+import type { ModelManifest, Precision } from '../src/lib/manifest.ts';
 import { NO_WISH, place } from '../src/lib/placement.ts';
 import { checkTask } from '../src/lib/task.ts';
 import { reduced } from '../src/lib/template.ts';
@@ -48,7 +56,6 @@ import { ensureChromium, PYTHON } from './setup.mjs';
 import { ensureSite, SITE } from './site.mjs';
 
 const ID = 'ace-step-v1-3.5b';
-const PORT = 4319; // one origin for all runs: storage belongs to it
 const GIB = 2 ** 30;
 const MIB = 2 ** 20;
 const LIMITS = {
@@ -58,7 +65,7 @@ const LIMITS = {
   writeBytes: 90 * MIB,
   difference: 1e-2,
 };
-/** Shares of an installation at which the browser is killed. */
+/** Shares of an installation at which the browser is killed: its tab's process twice, then all of it. */
 const KILLS = [0.2, 0.5, 0.8];
 const TASK = {
   kind: 'text2music',
@@ -69,269 +76,324 @@ const TASK = {
   sampling: { steps: 1 },
 };
 
+/** What each precision goes through, in this order. */
+const STAGES: Readonly<Record<string, (address: string, precision: Precision) => Promise<void>>> = {
+  install: installed,
+  warm: warmStart,
+  python: pythonPack,
+  compare: compareFiles,
+  native: nativeSong,
+  wasm: compareSongs,
+  remove: removed,
+};
+/** At the end, whatever is installed. */
+const TAIL: Readonly<Record<string, (address: string) => Promise<void>>> = { rate: writeRate };
+
+interface Figure {
+  readonly stage: string;
+  readonly name: string;
+  readonly value: string;
+  /** Empty where it is for information only. */
+  readonly limit: string;
+  readonly passed: boolean;
+}
+
+/** One start of the browser for an installation. */
+interface InstallRun {
+  readonly from: number;
+  readonly to: number;
+  readonly total: number;
+  readonly ms: number;
+  readonly ended: 'finished' | 'tab killed' | 'browser killed';
+  readonly rendererBytes: number;
+  readonly heapBytes: number;
+}
+
+interface Report {
+  readonly machine: { readonly processor: string; readonly cores: number; readonly memoryBytes: number };
+  readonly size: string;
+  figures: readonly Figure[];
+  /** Seconds, by the name of the stage; null where it has not gone through. */
+  readonly done: Record<string, number | null>;
+  /** Why it has not. */
+  readonly failed: Record<string, string | null>;
+  /** By precision. */
+  readonly installs: Record<string, InstallRun[]>;
+}
+
 const { values } = parseArgs({
   options: {
     folder: { type: 'string', default: '.cache/install-proof' },
     precisions: { type: 'string', default: 'q4f16,q8' },
-    phase: { type: 'string', default: 'all' },
+    stage: { type: 'string', default: '' },
+    size: { type: 'string', default: 'official' },
     keep: { type: 'boolean', default: false },
   },
 });
 const root = fileURLToPath(ROOT);
 const folder = path.resolve(values.folder);
 const precisions = values.precisions.split(',') as Precision[]; // the manifest refuses strangers
+const small = values.size === 'small';
+/** One origin for all runs of a folder: storage belongs to it. */
+const port = small ? 4320 : 4319;
+const only = values.stage === '' ? null : values.stage.split(',');
 const checkpoint = path.join(folder, 'checkpoint');
 const site = path.join(folder, 'site');
 const profile = path.join(folder, 'profile');
-/** Source bytes that the run before had behind it when it was ended. */
-let reached = 0;
-const gates: {
-  readonly name: string;
-  readonly value: string;
-  readonly limit: string;
-  readonly passed: boolean;
-}[] = [];
+const recipes = path.join(site, 'models', ID);
+const packOf = (precision: Precision): string => path.join(folder, `pack.${precision}`);
+const songOf = (precision: Precision): string => path.join(folder, `native.${precision}.json`);
+const gib = (bytes: number): string =>
+  bytes < GIB / 16 ? `${(bytes / MIB).toFixed(1)} MiB` : `${(bytes / GIB).toFixed(2)} GiB`;
 
-const gib = (bytes: number): string => `${(bytes / GIB).toFixed(2)} GiB`;
-const gate = (name: string, value: string, limit: string, passed: boolean): void => {
-  gates.push({ name, value, limit, passed });
-  console.log(`${passed ? 'ok  ' : 'FAIL'} ${name}: ${value} (${limit})`);
-};
+mkdirSync(folder, { recursive: true });
+const report = openReport();
+/** The stage at work. */
+let stage = '';
 
-try {
-  await ensureSite();
-  mkdirSync(folder, { recursive: true });
-  if (!existsSync(path.join(checkpoint, 'umt5-base/tokenizer.json'))) {
-    exporter('seeded', checkpoint, '--size', 'official');
+await run('checkpoint', async () => {
+  // The tokenizer is written last.
+  if (!existsSync(path.join(checkpoint, 'umt5-base/tokenizer.json')))
+    exporter('seeded', checkpoint, '--size', values.size);
+});
+await run('site', overlay);
+if (report.failed['checkpoint'] || report.failed['site']) process.exit(1);
+const server = await serve({ root: site, port });
+if (small) slowDown(server, 40); // else it is over before it can be killed
+const address = addressOf(server);
+for (const precision of precisions) {
+  for (const [name, work] of Object.entries(STAGES)) {
+    const sound = await run(`${name}:${precision}`, () => work(address, precision));
+    if (!sound) break; // what comes after builds on it
   }
-  if (values.phase !== 'songs') {
-    await overlay();
-    rmSync(profile, { recursive: true, force: true });
-  }
-  const server = await serve({ root: site, port: PORT });
-  try {
-    for (const [i, precision] of precisions.entries()) await prove(addressOf(server), precision, i === 0);
-  } finally {
-    server.closeAllConnections();
-    server.close();
-  }
-} finally {
-  if (!values.keep)
-    for (const part of [checkpoint, site, profile]) rmSync(part, { recursive: true, force: true });
 }
+for (const [name, work] of Object.entries(TAIL)) await run(name, () => work(address));
+server.closeAllConnections();
+server.close();
+
+for (const figure of report.figures) console.log(line(figure));
+const failed = Object.entries(report.failed).filter(([, why]) => why !== null);
+for (const [name, why] of failed) console.log(`FAIL ${name}: ${why}`);
+const missed = report.figures.filter(({ passed }) => !passed).length + failed.length;
 console.log(
-  gates
-    .map(({ name, value, limit, passed }) => `${passed ? 'ok  ' : 'FAIL'} ${name}: ${value} (${limit})`)
-    .join('\n'),
+  `${report.figures.filter(({ limit, passed }) => limit !== '' && passed).length} passed, ${missed} failed`,
 );
-const failed = gates.filter(({ passed }) => !passed).length;
-console.log(`${gates.length - failed} passed, ${failed} failed`);
-process.exit(failed > 0 ? 1 : 0);
+if (missed === 0 && only === null && !values.keep)
+  for (const part of [checkpoint, site, profile]) rmSync(part, { recursive: true, force: true });
+process.exit(missed > 0 ? 1 : 0);
 
-async function prove(address: string, precision: Precision, first: boolean): Promise<void> {
-  console.log(`\n${precision}`);
-  const pack = path.join(folder, `pack.${precision}`);
-  if (values.phase !== 'songs') {
-    await installed(address, precision);
-    if (first) await writeRate(address);
-    const started = performance.now();
-    exporter(
-      'convert',
-      checkpoint,
-      pack,
-      '--precision',
-      precision,
-      '--recipes',
-      path.join(site, 'models', ID),
-    );
-    console.log(`Python converter: ${seconds(performance.now() - started)}`);
-    await compareFiles(address, precision, pack);
-  }
-  if (values.phase !== 'install') {
-    await compareSongs(address, precision, pack);
-    await withBrowser(address, async ({ models }) => models.remove(ID, precision));
-    rmSync(pack, { recursive: true, force: true });
+/** Runs a stage that is wanted and not done yet. False: it failed, and is in the report. */
+async function run(name: string, work: () => Promise<void>): Promise<boolean> {
+  const wanted = only
+    ? only.some((one) => one === name || one === name.split(':')[0])
+    : typeof report.done[name] !== 'number';
+  if (!wanted) return true;
+  console.log(`\n${new Date().toISOString().slice(11, 19)} ${name}`);
+  stage = name;
+  report.figures = report.figures.filter((figure) => figure.stage !== name);
+  report.failed[name] = report.done[name] = null;
+  const started = performance.now();
+  try {
+    await work();
+    report.done[name] = (performance.now() - started) / 1000;
+    return true;
+  } catch (thrown) {
+    console.error(thrown);
+    report.failed[name] = thrown instanceof Error ? thrown.message : String(thrown);
+    return false;
+  } finally {
+    saveReport();
   }
 }
 
-/** Installs, with a kill at each of KILLS, and reports memory and time. */
-async function installed(address: string, precision: Precision): Promise<void> {
-  let peak = 0;
-  let heap = 0;
-  let spent = 0;
-  let again = 0;
-  for (let run = 0; run <= KILLS.length; run++) {
-    const killAt = KILLS[run] ?? Infinity;
-    const outcome = await withBrowser(address, async ({ page, sampler, models, workerHeap, kill }) => {
-      const begun = performance.now();
-      const [shelved] = (await models.list()).filter(({ id }) => id === ID);
-      const before = shelved?.unfinished?.done ?? 0;
-      sampler.take();
-      const work = models.install(ID, precision).then(
-        () => 'done' as const,
-        (thrown: unknown) => {
-          if (killAt === Infinity) throw thrown;
-          return 'killed' as const;
-        },
-      );
-      let last: InstallProgress | null = null;
-      let over = false;
-      void work.then(
-        () => (over = true),
-        () => (over = true),
-      );
-      while (!over) {
-        await new Promise((resolve) => setTimeout(resolve, 500));
-        last = await page.evaluate(() => (window as unknown as ProofWindow).progress).catch(() => last); // killed: none
-        heap = Math.max(heap, await workerHeap().catch(() => 0));
-        if (last && last.done / last.total >= killAt) await kill(run);
-      }
-      const how = await work;
-      return {
-        how,
-        before,
-        at: last?.done ?? 0,
-        total: last?.total ?? 0,
-        ms: performance.now() - begun,
-        peaks: sampler.take(),
-      };
-    });
-    peak = Math.max(peak, outcome.peaks['renderer'] ?? 0);
-    spent += outcome.ms;
-    console.log(
-      `run ${run + 1}: from ${gib(outcome.before)} to ${gib(outcome.at)} of ${gib(outcome.total)} in ${seconds(outcome.ms)}, ${outcome.how}; renderer peak ${gib(outcome.peaks['renderer'] ?? 0)}`,
-    );
-    if (run > 0) again += Math.max(0, reached - outcome.before);
-    reached = outcome.at;
+/** A figure with a limit. */
+function gate(name: string, value: string, limit: string, passed: boolean): void {
+  const figure = { stage, name, value, limit, passed };
+  report.figures = [...report.figures, figure];
+  saveReport();
+  console.log(line(figure));
+}
+
+/** A figure without one. */
+function note(name: string, value: string): void {
+  gate(name, value, '', true);
+}
+
+function line({ stage: of, name, value, limit, passed }: Figure): string {
+  const mark = limit === '' ? '    ' : passed ? 'ok  ' : 'FAIL';
+  return `${mark} ${of} ${name}: ${value}${limit === '' ? '' : ` (${limit})`}`;
+}
+
+function openReport(): Report {
+  const file = path.join(folder, 'report.json');
+  if (existsSync(file)) {
+    const found = JSON.parse(readFileSync(file, 'utf8')) as Report; // written below
+    if (found.size === values.size) return found;
+    throw new Error(`${folder} holds a run of --size ${found.size}: choose another --folder, or delete it.`);
   }
+  const machine = {
+    processor: cpus()[0]?.model ?? '',
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
+  };
+  return { machine, size: values.size, figures: [], done: {}, failed: {}, installs: {} };
+}
+
+function saveReport(): void {
+  const file = path.join(folder, 'report.json');
+  writeFileSync(`${file}.part`, `${JSON.stringify(report, null, 1)}\n`);
+  renameSync(`${file}.part`, file);
+}
+
+/** Installs, with a kill at each of KILLS, and reports memory and time. Goes on after the kills that were made. */
+async function installed(address: string, precision: Precision): Promise<void> {
+  const before = report.installs[precision];
+  const again = before?.at(-1)?.ended === 'finished';
+  if (again) await removed(address, precision);
+  const runs = again ? [] : (before ?? []);
+  report.installs[precision] = runs;
+  while (runs.at(-1)?.ended !== 'finished') {
+    const made = await installOnce(address, precision, runs.length);
+    runs.push(made);
+    saveReport();
+    console.log(
+      `  run ${runs.length}: from ${gib(made.from)} to ${gib(made.to)} of ${gib(made.total)} in ${seconds(made.ms)}, ${made.ended}; renderer ${gib(made.rendererBytes)}, heap ${gib(made.heapBytes)}`,
+    );
+  }
+  const kills = runs.filter(({ ended }) => ended !== 'finished').length;
+  const ms = runs.reduce((sum, one) => sum + one.ms, 0);
+  const repeated = runs.reduce((sum, { from }, i) => sum + Math.max(0, (runs[i - 1]?.to ?? 0) - from), 0);
+  const most = (of: (made: InstallRun) => number): number => Math.max(...runs.map(of));
   gate(
-    `${precision} installed with ${KILLS.length} kills`,
-    `${seconds(spent)}, ${gib(again)} read again`,
-    'finished',
-    true,
+    'killed and finished',
+    `${kills} kills, ${seconds(ms)} in all, ${gib(repeated)} of ${gib(runs[0]!.total)} read again`,
+    `${KILLS.length} kills`,
+    kills === KILLS.length,
   );
   gate(
-    `${precision} renderer peak while installing`,
-    gib(peak),
+    'renderer, peak',
+    gib(most(({ rendererBytes }) => rendererBytes)),
     `at most ${gib(LIMITS.rendererBytes)}`,
-    peak <= LIMITS.rendererBytes,
+    most(({ rendererBytes }) => rendererBytes) <= LIMITS.rendererBytes,
   );
+  const heap = most(({ heapBytes }) => heapBytes);
   gate(
-    `${precision} JS heap of the worker, buffers included`,
-    `${(heap / MIB).toFixed(0)} MiB`,
-    'at most 512 MiB',
+    "install worker's JS heap and its buffers, peak",
+    gib(heap),
+    `at most ${gib(LIMITS.heapBytes)}`,
     heap > 0 && heap <= LIMITS.heapBytes,
   );
 }
 
-/** A warm start; then every byte hashed in the browser, and every hash compared with the Python converter's file. */
-async function compareFiles(address: string, precision: Precision, pack: string): Promise<void> {
-  await withBrowser(address, async ({ models, page }) => {
-    await models.list(); // the worker is up, and the catalogue read
-    const warm = await page.evaluate(async () => {
-      const start = performance.now();
-      await (window as unknown as ProofWindow).models.list();
-      return performance.now() - start;
+async function installOnce(address: string, precision: Precision, number: number): Promise<InstallRun> {
+  const killAt = KILLS[number] ?? Infinity;
+  const whole = number % 3 === 2;
+  return withBrowser(address, async ({ page, sampler, models, workerHeap, kill }) => {
+    const begun = performance.now();
+    const { quota = 0, usage = 0 } = await page.evaluate(() => navigator.storage.estimate());
+    const from = (await models.list()).find(({ id }) => id === ID)?.unfinished?.done ?? 0;
+    if (number === 0) note('storage that Chromium grants', `${gib(quota)}, ${gib(usage)} in use`);
+    sampler.take();
+    let heapBytes = 0;
+    let last: InstallProgress | null = null;
+    let told = performance.now();
+    const result = (ended: InstallRun['ended']): InstallRun => ({
+      from,
+      to: last?.done ?? from,
+      total: last?.total ?? 0,
+      ms: performance.now() - begun,
+      ended,
+      rendererBytes: sampler.take()['renderer'] ?? 0,
+      heapBytes,
     });
-    gate(
-      `${precision} warm start verification`,
-      `${warm.toFixed(0)} ms`,
-      `at most ${LIMITS.warmMs} ms`,
-      warm <= LIMITS.warmMs,
-    );
+    const work = models.install(ID, precision);
+    let over = false;
+    const end = (): void => void (over = true);
+    work.then(end, end);
+    while (!over) {
+      await new Promise((resolve) => setTimeout(resolve, small ? 50 : 250));
+      last = await page.evaluate(() => (window as unknown as ProofWindow).progress);
+      heapBytes = Math.max(heapBytes, await workerHeap());
+      if (last && last.done / last.total >= killAt) {
+        const made = result(whole ? 'browser killed' : 'tab killed');
+        await kill(whole);
+        return made; // nobody hears of `work` any more
+      }
+      if (performance.now() - told > 15_000) {
+        told = performance.now();
+        const speed = ((last?.done ?? from) - from) / MIB / ((told - begun) / 1000);
+        console.log(`  ${gib(last?.done ?? 0)} of ${gib(last?.total ?? 0)}, ${speed.toFixed(0)} MiB/s`);
+      }
+    }
+    await work; // throws what the installation threw
+    last = await page.evaluate(() => (window as unknown as ProofWindow).progress);
+    return result('finished');
+  });
+}
+
+/** What the page waits for before an installed model can be used: sizes and times against the receipts. */
+async function warmStart(address: string): Promise<void> {
+  await withBrowser(address, async ({ page }) => {
+    const list = (): Promise<number> =>
+      page.evaluate(async () => {
+        const start = performance.now();
+        await (window as unknown as ProofWindow).models.list();
+        return performance.now() - start;
+      });
+    note('first look after the start, with the catalogue', `${(await list()).toFixed(0)} ms`);
+    const ms = await list();
+    gate('verification', `${ms.toFixed(0)} ms`, `at most ${LIMITS.warmMs} ms`, ms <= LIMITS.warmMs);
+  });
+}
+
+async function pythonPack(_: string, precision: Precision): Promise<void> {
+  const started = performance.now();
+  exporter('convert', checkpoint, packOf(precision), '--precision', precision, '--recipes', recipes);
+  note('converter', seconds(performance.now() - started));
+}
+
+/** Every byte hashed in the browser, and every hash compared with the Python converter's file. */
+async function compareFiles(address: string, precision: Precision): Promise<void> {
+  await withBrowser(address, async ({ models }) => {
     const started = performance.now();
     const bad = await models.verify(ID);
+    const ms = performance.now() - started;
     const found = (await models.list()).find(({ id }) => id === ID)?.installed;
-    const bytes = found?.bytes ?? 0;
-    const ms = performance.now() - started;
-    console.log(
-      `full verification: ${gib(bytes)} in ${seconds(ms)}, ${(bytes / MIB / (ms / 1000)).toFixed(0)} MiB/s`,
+    if (!found) throw new Error(`${ID} is not installed`);
+    const rate = found.bytes / MIB / (ms / 1000);
+    note(
+      'full verification in the browser',
+      `${gib(found.bytes)} in ${seconds(ms)}, ${rate.toFixed(0)} MiB/s`,
     );
-    const weights = found
-      ? Object.values(reduced(found.manifest, [precision]).graphs).flatMap(({ variants }) =>
-          variants.flatMap((v) => v.weights),
-        )
-      : [];
+    const { graphs } = reduced(found.manifest, [precision]);
+    const variants = Object.values(graphs).flatMap((spec) => spec.variants);
+    const files = variants.flatMap(({ graph, weights }) => [graph, ...weights]);
     let equal = 0;
-    for (const { path: name, sha256 } of weights)
-      if ((await hashOf(path.join(pack, name))) === sha256) equal++;
-    const all = readdirSync(pack).filter((name) => name.endsWith('.bin')).length;
+    for (const { path: name, sha256 } of files) {
+      if ((await hashOf(path.join(packOf(precision), name))) === sha256) equal++;
+      else console.log(`  ${name} differs`);
+    }
+    const all = readdirSync(packOf(precision)).filter((name) => /\.(bin|onnx)$/.test(name)).length;
+    const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
     gate(
-      `${precision} weight files equal to the Python converter's`,
-      `${equal} of ${all}, ${gib(weights.reduce((sum, w) => sum + w.bytes, 0))}`,
+      "files equal to the Python converter's",
+      `${equal} of ${all}, ${gib(bytes)}`,
       'all',
-      bad.length === 0 && equal === all && equal === weights.length,
+      bad.length === 0 && equal === all && equal === files.length,
     );
   });
 }
 
-async function compareSongs(address: string, precision: Precision, pack: string): Promise<void> {
-  const native = await nativeSong(pack);
-  const wasm = native.providers.every((providers) => providers.includes('wasm'));
-  if (!wasm) {
-    gate(
-      `${precision} in native onnxruntime (not made for WebAssembly)`,
-      `one step finite, ${seconds(native.ms)}`,
-      'finite',
-      native.latents.every(Number.isFinite),
-    );
-    return;
-  }
-  await withBrowser(address, async ({ page, sampler }) => {
-    sampler.take();
-    const started = performance.now();
-    const song = await page.evaluate(songInPage, {
-      task: { ...TASK, model: ID },
-      base: address,
-      precision,
-      worker: workerOf('engine'),
-    });
-    const ms = performance.now() - started;
-    const peaks = sampler.take();
-    for (const { graph, ms: load, bytes } of song.loads)
-      console.log(`  loaded ${graph}: ${gib(bytes)} in ${seconds(load)}`);
-    const off = difference(song.latents, native.latents);
-    const sound = difference(song.sound, native.sound);
-    console.log(
-      `  song of ${TASK.seconds} s: ${seconds(ms)} in Chromium (WASM), ${seconds(native.ms)} native; renderer peak ${gib(peaks['renderer'] ?? 0)}, WebAssembly heap ${gib(song.heapBytes)}`,
-    );
-    const finite = [...song.latents, ...song.sound].every(Number.isFinite);
-    gate(
-      `${precision} one denoiser step, against native onnxruntime`,
-      `relative rms ${off.toExponential(1)}`,
-      `at most ${LIMITS.difference}, finite`,
-      finite && off <= LIMITS.difference,
-    );
-    gate(
-      `${precision} one decoder window, against native onnxruntime`,
-      `relative rms ${sound.toExponential(1)}`,
-      `at most ${LIMITS.difference}, finite`,
-      finite && sound <= LIMITS.difference,
-    );
-  });
+interface NativeSong {
+  readonly latents: number[];
+  readonly sound: number[];
+  readonly ms: number;
 }
 
-/** The same task on the Python converter's files with onnxruntime's native CPU provider. */
-async function nativeSong(
-  pack: string,
-): Promise<{ latents: number[]; sound: number[]; ms: number; providers: (readonly string[])[] }> {
-  const opened = await openNodePack(path.join(pack, 'manifest.json'));
-  const providers = Object.values(opened.manifest.graphs).map(({ variants }) => variants[0]!.needs.providers);
-  // The CPU provider runs float16 graphs as well; manifests keep them to GPUs because they gain nothing there.
-  const graphs = Object.entries(opened.manifest.graphs).map(([name, spec]) => [
-    name,
-    {
-      ...spec,
-      variants: spec.variants.map((v) => ({
-        ...v,
-        needs: { ...v.needs, providers: ['wasm'] as const, features: [] },
-      })),
-    },
-  ]);
-  const manifest = {
-    ...opened.manifest,
-    graphs: Object.fromEntries(graphs) as typeof opened.manifest.graphs,
-  };
+/** The same task on the Python converter's files with onnxruntime's native CPU provider, kept for the comparison. */
+async function nativeSong(_: string, precision: Precision): Promise<void> {
+  const opened = await openNodePack(path.join(packOf(precision), 'manifest.json'));
+  const manifest = { ...opened.manifest, graphs: onProcessor(opened.manifest) };
   const wish = { ...NO_WISH, provider: 'wasm' } as const;
   const placement = { ...place(manifest, await nodeCapabilities(wish), wish), residency: 'one' as const };
   const runtime = await openRuntime(CPU_BUILDS, 'wasm', placement.threads);
@@ -345,18 +407,100 @@ async function nativeSong(
   await host.release();
   const [made] = value;
   if (!made) throw new Error('no song was made');
-  return {
+  const song: NativeSong = {
     latents: [...(made.latents.data as Float32Array)],
     sound: made.pcm.channels.flatMap((channel) => [...channel]),
     ms,
-    providers,
   };
+  writeFileSync(songOf(precision), JSON.stringify(song));
+  const finite = [...song.latents, ...song.sound].every(Number.isFinite);
+  gate(
+    `song of ${TASK.seconds} s and one step, native onnxruntime`,
+    `finite, ${seconds(ms)}`,
+    'finite',
+    finite,
+  );
+}
+
+/**
+ * The processor's providers run float16 graphs as well, in float32; manifests keep those to GPUs because they gain
+ * nothing elsewhere. Here they are let through.
+ */
+function onProcessor({ graphs }: ModelManifest): ModelManifest['graphs'] {
+  const needs = { providers: ['webgpu', 'wasm'] as const, features: [] };
+  const open = Object.entries(graphs).map(([name, spec]) => {
+    const variants = spec.variants.map((variant) => ({ ...variant, needs: { ...variant.needs, ...needs } }));
+    return [name, { ...spec, variants }] as const;
+  });
+  return Object.fromEntries(open);
+}
+
+async function compareSongs(address: string, precision: Precision): Promise<void> {
+  const native = JSON.parse(readFileSync(songOf(precision), 'utf8')) as NativeSong; // written above
+  await withBrowser(address, async ({ page, sampler, models }) => {
+    const found = (await models.list()).find(({ id }) => id === ID)?.installed;
+    if (!found) throw new Error(`${ID} is not installed`);
+    const variants = Object.values(reduced(found.manifest, [precision]).graphs).flatMap(
+      (spec) => spec.variants,
+    );
+    if (!variants.every(({ needs }) => needs.providers.includes('wasm'))) {
+      note('manifest', `changed for this run: ${precision} is made for GPUs`);
+      await page.evaluate(
+        async ({ id, json }) => {
+          const folders = await (await navigator.storage.getDirectory()).getDirectoryHandle('models');
+          const file = await (await folders.getDirectoryHandle(id)).getFileHandle('manifest.json');
+          const stream = await file.createWritable();
+          await stream.write(json);
+          await stream.close();
+        },
+        { id: ID, json: JSON.stringify({ ...found.manifest, graphs: onProcessor(found.manifest) }) },
+      );
+    }
+    sampler.take();
+    const started = performance.now();
+    const song = await page.evaluate(songInPage, {
+      task: { ...TASK, model: ID },
+      base: address,
+      precision,
+      worker: workerOf('engine'),
+    });
+    const ms = performance.now() - started;
+    const peaks = sampler.take();
+    for (const { graph, dtype, ms: load, bytes } of song.loads)
+      note(`loading ${graph} (${dtype})`, `${gib(bytes)} in ${seconds(load)}`);
+    const loading = song.loads.reduce((sum, load) => sum + load.ms, 0);
+    note(
+      'loading all graphs, one at a time',
+      `${seconds(loading)}; renderer peak ${gib(peaks['renderer'] ?? 0)}, WebAssembly heap ${gib(song.heapBytes)}`,
+    );
+    note(
+      `song of ${TASK.seconds} s in Chromium`,
+      `${seconds(ms)}, loading included; native ${seconds(native.ms)}`,
+    );
+    const finite = [...song.sound].every(Number.isFinite);
+    for (const [name, off] of [
+      ['one denoiser step', difference(latentsOf(song.latents), native.latents)],
+      ['one decoder window', difference(song.sound, native.sound)],
+    ] as const) {
+      gate(
+        `${name} on WebAssembly against native onnxruntime`,
+        `finite, relative rms ${off.toExponential(1)}`,
+        `at most ${LIMITS.difference}`,
+        finite && off <= LIMITS.difference, // never true of NaN
+      );
+    }
+  });
+}
+
+async function removed(address: string, precision: Precision): Promise<void> {
+  await withBrowser(address, ({ models }) => models.remove(ID, precision));
+  rmSync(packOf(precision), { recursive: true, force: true });
 }
 
 /** Bytes a second from the local server into the model's folder, hashed, written, read back and renamed. */
 async function writeRate(address: string): Promise<void> {
   const FILES = 12;
-  const bytes = 64 * MIB;
+  const bytes = small ? MIB / 32 : 64 * MIB;
   await withBrowser(address, async ({ page }) => {
     const ms = await page.evaluate(
       async ({ url, files, bytes: size }) => {
@@ -406,7 +550,7 @@ async function writeRate(address: string): Promise<void> {
         );
         const written = performance.now() - begun;
         await models.remove('rate', null);
-        return fetched + written;
+        return { fetched, written };
       },
       {
         url: `${address}checkpoint/ace_step_transformer/diffusion_pytorch_model.safetensors`,
@@ -414,10 +558,10 @@ async function writeRate(address: string): Promise<void> {
         bytes,
       },
     );
-    const rate = (FILES * bytes) / (ms / 1000);
+    const rate = (FILES * bytes) / ((ms.fetched + ms.written) / 1000);
     gate(
-      'written to private storage from the local server',
-      `${(rate / MIB).toFixed(0)} MiB/s`,
+      'from the local server into private storage, hashed and read back',
+      `${(rate / MIB).toFixed(0)} MiB/s (${gib(FILES * bytes)}: fetched in ${seconds(ms.fetched)}, written in ${seconds(ms.written)})`,
       'at least 90 MiB/s',
       rate >= LIMITS.writeBytes,
     );
@@ -445,14 +589,14 @@ interface Session {
   };
   /** Bytes of the install worker's heap and array buffers. */
   workerHeap(): Promise<number>;
-  /** Ends the tab's process; every third time the whole browser. */
-  kill(run: number): Promise<void>;
+  /** Ends the tab's process, or the whole browser, without a warning; returns when it is gone. */
+  kill(whole: boolean): Promise<void>;
 }
 
 async function withBrowser<T>(address: string, use: (session: Session) => Promise<T>): Promise<T> {
   const context = await chromium.launchPersistentContext(profile, {
     executablePath: await ensureChromium(),
-    args: [...(process.getuid?.() === 0 ? ['--no-sandbox'] : []), '--unlimited-storage'],
+    args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
   });
   const sampler = sampleMemory(profile);
   try {
@@ -505,9 +649,11 @@ async function withBrowser<T>(address: string, use: (session: Session) => Promis
           }),
       },
       workerHeap: await heapOfWorker(context, page),
-      async kill(run) {
-        if (run % 3 === 2) await context.close().catch(() => undefined);
-        else for (const pid of sampler.renderers()) process.kill(pid, 'SIGKILL');
+      async kill(whole) {
+        const victims = sampler.running(whole ? 'browser' : 'renderer');
+        for (const pid of victims) process.kill(pid, 'SIGKILL');
+        while (sampler.running(whole ? 'browser' : 'renderer').some((pid) => victims.includes(pid)))
+          await new Promise((resolve) => setTimeout(resolve, 50));
       },
     });
   } finally {
@@ -561,17 +707,18 @@ async function songInPage(args: {
   latents: number[];
   sound: number[];
   heapBytes: number;
-  loads: { graph: string; ms: number; bytes: number }[];
+  loads: { graph: string; dtype: string; ms: number; bytes: number }[];
 }> {
   const { Comlink } = window as unknown as ProofWindow;
   const wish = { provider: 'wasm', precision: args.precision, memoryBytes: 8 * 2 ** 30, threads: null };
   const worker = new Worker(`${args.base}assets/${args.worker}`, { type: 'module' });
   const engine = await new (Comlink.wrap<Engine>(worker))({ base: args.base, wish });
-  const loads: { graph: string; ms: number; bytes: number }[] = [];
+  const loads: { graph: string; dtype: string; ms: number; bytes: number }[] = [];
   const result: Result = await engine.generate(
     args.task,
     Comlink.proxy((event) => {
-      if (event.type === 'load') loads.push({ graph: event.graph, ms: event.ms, bytes: event.bytes });
+      if (event.type === 'load')
+        loads.push({ graph: event.graph, dtype: event.dtype, ms: event.ms, bytes: event.bytes });
     }),
   );
   const { heapBytes } = await engine.memory();
@@ -595,43 +742,63 @@ async function songInPage(args: {
   return { latents: [...file], sound, heapBytes: heapBytes ?? 0, loads };
 }
 
+/** Of the bytes of their file. */
+function latentsOf(file: readonly number[]): readonly number[] {
+  return [...(readLatents(Uint8Array.from(file)).latents.data as Float32Array)]; // as latentsFile writes them
+}
+
+/** Relative root of the mean square. */
 function difference(got: readonly number[], wanted: readonly number[]): number {
-  // Latents come as the bytes of their file.
-  const values =
-    got.length === wanted.length
-      ? got
-      : [...(readLatents(Uint8Array.from(got)).latents.data as Float32Array)];
-  if (values.length !== wanted.length) return Infinity;
+  if (got.length !== wanted.length) return Infinity;
   let error = 0;
   let power = 0;
-  values.forEach((value, i) => {
-    error += (value - wanted[i]!) ** 2; // as long as the other
-    power += wanted[i]! ** 2;
+  wanted.forEach((value, i) => {
+    error += (got[i]! - value) ** 2; // as long as the other
+    power += value ** 2;
   });
   return Math.sqrt(error / power);
 }
 
 /** The built site with the seeded checkpoint beside it, and its sizes and hashes in sources.json. */
 async function overlay(): Promise<void> {
+  await ensureSite();
   rmSync(site, { recursive: true, force: true });
+  rmSync(profile, { recursive: true, force: true });
+  for (const precision of precisions) report.installs[precision] = [];
   cpSync(SITE, site, { recursive: true }); // a copy, so that a later build does not change it half-way
-  const own = path.join(site, 'models', ID);
   symlinkSync(checkpoint, path.join(site, 'checkpoint'));
-  for (const name of readdirSync(own)) if (name.startsWith('sources.json.')) rmSync(path.join(own, name));
-  const published = JSON.parse(readFileSync(path.join(own, 'sources.json'), 'utf8')) as {
+  if (small) {
+    const variants = ['fp16', 'bf16', ...precisions].join(',');
+    rmSync(recipes, { recursive: true });
+    exporter(
+      'recipe', recipes, '--checkpoint', checkpoint, '--id', ID, '--variants', variants, '--min-quantised', '1000',
+    ); // prettier-ignore
+  }
+  for (const name of readdirSync(recipes))
+    if (name.startsWith('sources.json.')) rmSync(path.join(recipes, name)); // compressed copies
+  const published = JSON.parse(readFileSync(path.join(recipes, 'sources.json'), 'utf8')) as {
     files: { path: string; bytes: number; sha256: string; url?: string }[];
   };
   const files = [];
   for (const ref of published.files.filter(({ url }) => url === undefined)) {
     const place = path.join(checkpoint, ref.path);
     const { size } = statSync(place);
-    console.log(`${ref.path}: ${size} bytes (published ${ref.bytes})`);
     files.push({ ...ref, bytes: size, sha256: await hashOf(place) });
+    note(ref.path, `${size} bytes (published: ${ref.bytes})`);
   }
   writeFileSync(
-    path.join(site, 'models', ID, 'sources.json'),
+    path.join(recipes, 'sources.json'),
     JSON.stringify({ schema: 1, base: '../../checkpoint/', files }),
   );
+}
+
+/** Answers requests for the checkpoint that much later. */
+function slowDown(server: Server, ms: number): void {
+  const [answer] = server.listeners('request') as [RequestListener]; // serve() gives it one
+  server.removeAllListeners('request');
+  server.on('request', (request, response) => {
+    setTimeout(() => answer(request, response), request.url?.startsWith('/checkpoint/') ? ms : 0);
+  });
 }
 
 function exporter(...args: string[]): void {

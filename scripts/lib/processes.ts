@@ -7,8 +7,8 @@ export type Peaks = Record<string, number>;
 export interface Sampler {
   /** Largest proportional set size of one process of each kind since the last call, bytes. */
   take(): Peaks;
-  /** Renderers that are alive. */
-  renderers(): readonly number[];
+  /** Process ids of one kind that are alive. */
+  running(kind: string): readonly number[];
   stop(): void;
 }
 
@@ -29,7 +29,7 @@ export function sampleMemory(profile: string, everyMs = 500): Sampler {
       peaks = {};
       return taken;
     },
-    renderers: () => processesOf(profile).flatMap(({ kind, pid }) => (kind === 'renderer' ? [pid] : [])),
+    running: (wanted) => processesOf(profile).flatMap(({ kind, pid }) => (kind === wanted ? [pid] : [])),
     stop: () => clearInterval(timer),
   };
 }
