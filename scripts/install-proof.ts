@@ -35,8 +35,6 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { chromium } from 'playwright-core';
-import type { BrowserContext, CDPSession, Page } from 'playwright-core';
 import type { Engine, Result } from '../src/engine/engine.ts';
 import { Host } from '../src/engine/host.ts';
 import type { InstallProgress } from '../src/engine/install.ts';
@@ -48,6 +46,8 @@ import { NO_WISH, place } from '../src/lib/placement.ts';
 import { checkTask } from '../src/lib/task.ts';
 import { reduced } from '../src/lib/template.ts';
 import { nodeCapabilities, openNodePack, ROOT, worldOf } from './lib/node-host.ts';
+import { openTab } from './lib/devtools.ts';
+import type { Tab } from './lib/devtools.ts';
 import { CPU_BUILDS } from './lib/node-ort.ts';
 import { sampleMemory } from './lib/processes.ts';
 import type { Sampler } from './lib/processes.ts';
@@ -67,6 +67,7 @@ const LIMITS = {
 };
 /** Shares of an installation at which the browser is killed: its tab's process twice, then all of it. */
 const KILLS = [0.2, 0.5, 0.8];
+const STALL_MS = 60_000;
 const TASK = {
   kind: 'text2music',
   prompt: 'slow waltz',
@@ -104,7 +105,8 @@ interface InstallRun {
   readonly to: number;
   readonly total: number;
   readonly ms: number;
-  readonly ended: 'finished' | 'tab killed' | 'browser killed';
+  /** 'stalled': it did not move for STALL_MS, and was killed. */
+  readonly ended: 'finished' | 'tab killed' | 'browser killed' | 'stalled';
   readonly rendererBytes: number;
   readonly heapBytes: number;
 }
@@ -253,14 +255,15 @@ async function installed(address: string, precision: Precision): Promise<void> {
   const runs = again ? [] : (before ?? []);
   report.installs[precision] = runs;
   while (runs.at(-1)?.ended !== 'finished') {
-    const made = await installOnce(address, precision, runs.length);
+    const made = await installOnce(address, precision, runs.filter(killed).length);
     runs.push(made);
     saveReport();
     console.log(
       `  run ${runs.length}: from ${gib(made.from)} to ${gib(made.to)} of ${gib(made.total)} in ${seconds(made.ms)}, ${made.ended}; renderer ${gib(made.rendererBytes)}, heap ${gib(made.heapBytes)}`,
     );
   }
-  const kills = runs.filter(({ ended }) => ended !== 'finished').length;
+  const kills = runs.filter(killed).length;
+  const stalls = runs.filter(({ ended }) => ended === 'stalled').length;
   const ms = runs.reduce((sum, one) => sum + one.ms, 0);
   const repeated = runs.reduce((sum, { from }, i) => sum + Math.max(0, (runs[i - 1]?.to ?? 0) - from), 0);
   const most = (of: (made: InstallRun) => number): number => Math.max(...runs.map(of));
@@ -270,6 +273,7 @@ async function installed(address: string, precision: Precision): Promise<void> {
     `${KILLS.length} kills`,
     kills === KILLS.length,
   );
+  gate('stalled', `${stalls} times`, 'never', stalls === 0);
   gate(
     'renderer, peak',
     gib(most(({ rendererBytes }) => rendererBytes)),
@@ -285,10 +289,14 @@ async function installed(address: string, precision: Precision): Promise<void> {
   );
 }
 
+function killed({ ended }: InstallRun): boolean {
+  return ended === 'tab killed' || ended === 'browser killed';
+}
+
 async function installOnce(address: string, precision: Precision, number: number): Promise<InstallRun> {
   const killAt = KILLS[number] ?? Infinity;
   const whole = number % 3 === 2;
-  return withBrowser(address, async ({ page, sampler, models, workerHeap, kill }) => {
+  return withBrowser(address, async ({ page, sampler, models, kill }) => {
     const begun = performance.now();
     const { quota = 0, usage = 0 } = await page.evaluate(() => navigator.storage.estimate());
     const from = (await models.list()).find(({ id }) => id === ID)?.unfinished?.done ?? 0;
@@ -297,6 +305,7 @@ async function installOnce(address: string, precision: Precision, number: number
     let heapBytes = 0;
     let last: InstallProgress | null = null;
     let told = performance.now();
+    const stalls = stallWatch();
     const result = (ended: InstallRun['ended']): InstallRun => ({
       from,
       to: last?.done ?? from,
@@ -313,9 +322,10 @@ async function installOnce(address: string, precision: Precision, number: number
     while (!over) {
       await new Promise((resolve) => setTimeout(resolve, small ? 50 : 250));
       last = await page.evaluate(() => (window as unknown as ProofWindow).progress);
-      heapBytes = Math.max(heapBytes, await workerHeap());
-      if (last && last.done / last.total >= killAt) {
-        const made = result(whole ? 'browser killed' : 'tab killed');
+      heapBytes = Math.max(heapBytes, await page.workerHeap());
+      const stalled = stalls(last);
+      if (stalled || (last && last.done / last.total >= killAt)) {
+        const made = result(stalled ? 'stalled' : whole ? 'browser killed' : 'tab killed');
         await kill(whole);
         return made; // nobody hears of `work` any more
       }
@@ -329,6 +339,16 @@ async function installOnce(address: string, precision: Precision, number: number
     last = await page.evaluate(() => (window as unknown as ProofWindow).progress);
     return result('finished');
   });
+}
+
+/** Says of the progress that it is given whether it has been the same for too long. */
+function stallWatch(): (progress: InstallProgress | null) => boolean {
+  let moved = { done: -1, at: performance.now() };
+  return (progress) => {
+    const done = progress?.done ?? 0;
+    if (done !== moved.done || progress?.phase !== 'read') moved = { done, at: performance.now() };
+    return performance.now() - moved.at > STALL_MS;
+  };
 }
 
 /** What the page waits for before an installed model can be used: sizes and times against the receipts. */
@@ -347,8 +367,12 @@ async function warmStart(address: string): Promise<void> {
 }
 
 async function pythonPack(_: string, precision: Precision): Promise<void> {
+  const making = `${packOf(precision)}.making`;
+  if (existsSync(packOf(precision))) return note('converter', 'its files are here already');
+  rmSync(making, { recursive: true, force: true });
   const started = performance.now();
-  exporter('convert', checkpoint, packOf(precision), '--precision', precision, '--recipes', recipes);
+  exporter('convert', checkpoint, making, '--precision', precision, '--recipes', recipes);
+  renameSync(making, packOf(precision));
   note('converter', seconds(performance.now() - started));
 }
 
@@ -579,7 +603,7 @@ interface ProofWindow {
 }
 
 interface Session {
-  readonly page: Page;
+  readonly page: Tab;
   readonly sampler: Sampler;
   readonly models: {
     list(): Promise<readonly Shelved[]>;
@@ -587,23 +611,15 @@ interface Session {
     verify(id: string): Promise<readonly string[]>;
     remove(id: string, precision: Precision | null): Promise<void>;
   };
-  /** Bytes of the install worker's heap and array buffers. */
-  workerHeap(): Promise<number>;
   /** Ends the tab's process, or the whole browser, without a warning; returns when it is gone. */
   kill(whole: boolean): Promise<void>;
 }
 
 async function withBrowser<T>(address: string, use: (session: Session) => Promise<T>): Promise<T> {
-  const context = await chromium.launchPersistentContext(profile, {
-    executablePath: await ensureChromium(),
-    args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
-  });
+  const page = await openTab(await ensureChromium(), profile, `${address}models/index.json`);
   const sampler = sampleMemory(profile);
   try {
-    const page = context.pages()[0] ?? (await context.newPage());
-    page.setDefaultTimeout(0);
-    await page.goto(`${address}models/index.json`);
-    await page.evaluate(
+    await page.script(
       readFileSync(createRequire(import.meta.url).resolve('comlink/dist/umd/comlink.min.js'), 'utf8'),
     );
     await page.evaluate(
@@ -648,7 +664,6 @@ async function withBrowser<T>(address: string, use: (session: Session) => Promis
             precision,
           }),
       },
-      workerHeap: await heapOfWorker(context, page),
       async kill(whole) {
         const victims = sampler.running(whole ? 'browser' : 'renderer');
         for (const pid of victims) process.kill(pid, 'SIGKILL');
@@ -658,43 +673,8 @@ async function withBrowser<T>(address: string, use: (session: Session) => Promis
     });
   } finally {
     sampler.stop();
-    await context.close().catch(() => undefined); // the whole browser may be gone
+    await page.close();
   }
-}
-
-/** Asks the install worker's isolate through the debugger, as no page can. */
-async function heapOfWorker(context: BrowserContext, page: Page): Promise<() => Promise<number>> {
-  const devtools: CDPSession = await context.newCDPSession(page);
-  const found = new Promise<string>((resolve) => {
-    devtools.on('Target.attachedToTarget', ({ sessionId, targetInfo }) => {
-      if (targetInfo.type === 'worker') resolve(sessionId);
-    });
-  });
-  await devtools.send('Target.setAutoAttach', {
-    autoAttach: true,
-    waitForDebuggerOnStart: false,
-    flatten: false,
-  });
-  const session = await found;
-  let next = 0;
-  return () =>
-    new Promise((resolve, reject) => {
-      const id = ++next;
-      const timer = setTimeout(() => reject(new Error('no answer')), 2000);
-      const answer = ({ sessionId, message }: { sessionId: string; message: string }): void => {
-        const reply = JSON.parse(message) as {
-          id?: number;
-          result?: { usedSize: number; backingStorageSize?: number };
-        };
-        if (sessionId !== session || reply.id !== id) return;
-        clearTimeout(timer);
-        devtools.off('Target.receivedMessageFromTarget', answer);
-        resolve((reply.result?.usedSize ?? 0) + (reply.result?.backingStorageSize ?? 0));
-      };
-      devtools.on('Target.receivedMessageFromTarget', answer);
-      const message = JSON.stringify({ id, method: 'Runtime.getHeapUsage' });
-      devtools.send('Target.sendMessageToTarget', { sessionId: session, message }).catch(reject);
-    });
 }
 
 /** Runs in the page: a song from the installed model, with everything that is compared. */

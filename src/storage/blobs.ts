@@ -4,6 +4,7 @@
  * file is never visible. Where storage is denied they live in memory and `persistent` says so.
  */
 import { EngineError } from '../lib/errors.ts';
+import { holding } from './handles.ts';
 
 export interface Blobs {
   /** False: the browser denies storage; everything here ends with this page or worker. */
@@ -160,7 +161,7 @@ export async function writeWhole(
   try {
     const handle: unknown = await folder.getFileHandle(temporary, { create: true });
     await write(handle as Handle, bytes); // see there
-    await (handle as Handle).move(name);
+    await holding(handle as Handle, (one) => one.move(name));
   } catch (thrown) {
     await folder.removeEntry(temporary).catch(() => undefined); // the first error is the one to tell
     throw thrown;
@@ -187,7 +188,7 @@ async function write(handle: Handle, bytes: Uint8Array<ArrayBuffer>): Promise<vo
     await stream.close();
     return;
   }
-  const access = await handle.createSyncAccessHandle();
+  const access = await holding(handle as Required<Handle>, (one) => one.createSyncAccessHandle());
   try {
     for (let at = 0; at < bytes.byteLength;) {
       const written = access.write(bytes.subarray(at), { at });

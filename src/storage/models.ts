@@ -6,6 +6,7 @@
  */
 import { EngineError } from '../lib/errors.ts';
 import { storageError } from './blobs.ts';
+import { holding } from './handles.ts';
 
 /** What the file system says of a file. */
 export interface Stored {
@@ -114,12 +115,13 @@ function folderIn(
     const names = path.split('/');
     const name = names.pop()!; // split gives one at least
     let folder = root;
-    for (const part of names) folder = await folder.getDirectoryHandle(part, { create });
+    for (const part of names)
+      folder = await holding(folder, (one) => one.getDirectoryHandle(part, { create }));
     return [folder, name];
   };
   const handleOf = async (path: string, create: boolean): Promise<Handle> => {
     const [folder, name] = await place(path, create);
-    const handle: unknown = await folder.getFileHandle(name, { create });
+    const handle: unknown = await holding(folder, (one) => one.getFileHandle(name, { create }));
     return handle as Handle; // see there
   };
   const failed = (thrown: unknown, doing: string): Promise<EngineError> =>
@@ -127,7 +129,7 @@ function folderIn(
 
   async function writer(path: string): Promise<Writer> {
     try {
-      const access = await (await handleOf(path, true)).createSyncAccessHandle();
+      const access = await holding(await handleOf(path, true), (handle) => handle.createSyncAccessHandle());
       return writerOf(access, path);
     } catch (thrown) {
       throw await failed(thrown, `Writing ${path} of`);
@@ -135,7 +137,8 @@ function folderIn(
   }
   async function rename(from: string, to: string): Promise<void> {
     try {
-      await (await handleOf(from, false)).move(to.split('/').at(-1)!); // the same folder
+      const name = to.split('/').at(-1)!; // the same folder; split gives one at least
+      await holding(await handleOf(from, false), (handle) => handle.move(name));
     } catch (thrown) {
       throw await failed(thrown, `Renaming ${from} of`);
     }
@@ -150,7 +153,8 @@ function folderIn(
             await walk(handle as FileSystemDirectoryHandle, `${prefix}${name}/`); // kind says so
             continue;
           }
-          const { size, lastModified } = await (handle as FileSystemFileHandle).getFile(); // kind says so
+          const file = handle as FileSystemFileHandle; // kind says so
+          const { size, lastModified } = await holding(file, (one) => one.getFile());
           found.set(prefix + name, { bytes: size, modified: lastModified });
         }
       };
@@ -159,7 +163,7 @@ function folderIn(
     },
     async read(path) {
       try {
-        const file = await (await handleOf(path, false)).getFile();
+        const file = await holding(await handleOf(path, false), (handle) => handle.getFile());
         return new Uint8Array(await file.arrayBuffer());
       } catch (thrown) {
         if (named(thrown, 'NotFoundError')) return null;
@@ -181,7 +185,9 @@ function folderIn(
     async reader(path) {
       try {
         // Several readers at a time, where the browser knows the mode; else one.
-        const access = await (await handleOf(path, false)).createSyncAccessHandle({ mode: 'read-only' });
+        const access = await holding(await handleOf(path, false), (handle) =>
+          handle.createSyncAccessHandle({ mode: 'read-only' }),
+        );
         return {
           size: access.getSize(),
           read: (into, at) => access.read(into, { at }),
@@ -195,7 +201,7 @@ function folderIn(
     async remove(path) {
       try {
         const [folder, name] = await place(path, false);
-        await folder.removeEntry(name);
+        await holding(folder, (one) => one.removeEntry(name));
       } catch (thrown) {
         if (!named(thrown, 'NotFoundError')) throw await failed(thrown, `Deleting ${path} of`);
       }
