@@ -9,6 +9,7 @@ import type { FileRef, ModelManifest, Precision } from '../lib/manifest.ts';
 import { parseSources, parseTemplate, precisionsOf, reduced } from '../lib/template.ts';
 import type { Sources } from '../lib/template.ts';
 import { sha256 } from '../storage/blobs.ts';
+import { holding } from '../storage/handles.ts';
 import { openModelFolders, PART } from '../storage/models.ts';
 import type { ModelFolder, ModelFolders } from '../storage/models.ts';
 import { fetchJson, fetchText, fetchVerified } from './files.ts';
@@ -348,7 +349,8 @@ async function exportFile(
   let folder = into;
   for (const part of names) folder = await folder.getDirectoryHandle(part, { create: true });
   try {
-    const stream = await (await folder.getFileHandle(name, { create: true })).createWritable();
+    const handle = await holding(folder, (one) => one.getFileHandle(name, { create: true }));
+    const stream = await holding(handle, (one) => one.createWritable());
     await stream.write(bytes);
     await stream.close();
   } catch (thrown) {
