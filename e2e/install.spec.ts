@@ -98,6 +98,24 @@ class Shelf {
     await expect(this.row(precision).getByText(T.here)).toBeVisible({ timeout: 60_000 });
   }
 
+  /** Deletes it; its notice still offers a way back. */
+  async delete(precision: string): Promise<void> {
+    await this.row(precision)
+      .getByRole('button', { name: T.delete(precision) })
+      .click();
+  }
+
+  /** Deletes it for good: nothing goes before its notice does. */
+  async forget(precision: string): Promise<void> {
+    await this.delete(precision);
+    await this.page
+      .getByRole('region', { name: TEXT.toast.region })
+      .getByRole('button', { name: TEXT.app.dismiss })
+      .last()
+      .click();
+    await expect.poll(() => this.hashes()).toBeNull();
+  }
+
   /** Hashes of weight files as the installed manifest names them; null where no pack is installed. */
   async hashes(): Promise<Record<string, string> | null> {
     return this.page.evaluate(async (id) => {
@@ -165,24 +183,12 @@ test('a model is installed, makes a song with the network off, is verified, repa
   await shelf.row('q8').getByRole('button', { name: T.verify, exact: true }).click();
   await expect(page.getByText(T.sound('ACE-Step v1, another size')).first()).toBeVisible();
 
-  await shelf
-    .row('q8')
-    .getByRole('button', { name: T.delete('q8') })
-    .click();
+  await shelf.delete('q8');
   await expect(shelf.row('q8').getByText(T.here)).toHaveCount(0);
   await page.getByRole('button', { name: T.undo }).click();
   await shelf.installed('q8');
   expect(await shelf.hashes(), 'nothing is gone before its notice is').toEqual(expected);
-  await shelf
-    .row('q8')
-    .getByRole('button', { name: T.delete('q8') })
-    .click();
-  await page
-    .getByRole('region', { name: TEXT.toast.region })
-    .getByRole('button', { name: TEXT.app.dismiss })
-    .last()
-    .click();
-  await expect.poll(() => shelf.hashes()).toBeNull();
+  await shelf.forget('q8');
   expect(context.pages()).toHaveLength(1);
 });
 
@@ -216,16 +222,7 @@ test('a pack goes out to a folder and comes in again; official files come from a
     }
     return found;
   }, SMALL);
-  await shelf
-    .row('q8')
-    .getByRole('button', { name: T.delete('q8') })
-    .click();
-  await page
-    .getByRole('region', { name: TEXT.toast.region })
-    .getByRole('button', { name: TEXT.app.dismiss })
-    .last()
-    .click();
-  await expect.poll(() => shelf.hashes()).toBeNull();
+  await shelf.forget('q8');
 
   const folder = mkdtempSync(path.join(os.tmpdir(), 'cadenza-pack-'));
   for (const { name, base64 } of files) writeFileSync(path.join(folder, name), Buffer.from(base64, 'base64'));
