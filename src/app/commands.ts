@@ -177,10 +177,7 @@ export const COMMANDS: readonly Command[] = [
     id: 'surprise',
     group: 'make',
     icon: 'dice',
-    run: ({ compose, router }) => {
-      router.show('compose');
-      compose.surprise();
-    },
+    run: (studio) => studio.surprise(),
   },
   {
     id: 'lyrics',

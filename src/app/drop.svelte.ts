@@ -19,6 +19,8 @@ export interface Hands {
   /** Limits of the model in use, after changing to this one if it is here; null until one is known. */
   limits(model: unknown): TaskLimits | null;
   lora(file: File): Promise<void>;
+  /** The form as it was, said in words. */
+  back(draft: Compose['draft']): void;
   /** Null: there is nothing yet that takes a sound in. */
   readonly sound: ((file: File, use: SoundUse) => Promise<void>) | null;
   backup(file: File): Promise<void>;
@@ -162,10 +164,7 @@ export class Drops {
   }
 
   #withUndo(texts: readonly string[], before: Compose['draft']): void {
-    const run = (): void => {
-      this.#compose.set(before);
-      this.#tell(T.undone);
-    };
+    const run = (): void => this.#hands.back(before);
     const text = texts.join(' ');
     this.#toasts.show({ text, action: { label: TEXT.library.undo, run } });
     this.#toasts.say(text);

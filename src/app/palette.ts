@@ -66,18 +66,17 @@ const settings: Source = ({ compose, overlays, router }) => {
   });
 };
 
-const presets: Source = ({ compose, gallery, router }) => {
-  const use = (draft: Partial<Draft>): void => {
-    compose.set(draft);
-    router.show('compose');
-  };
+const presets: Source = (studio) => {
+  const { compose, gallery } = studio;
+  const use = (draft: Partial<Draft>, name: string): void =>
+    studio.refill(TEXT.presets.used(name), () => compose.set(draft));
   return [
     ...gallery.own.list.map((preset): Entry => ({
       id: `own.${preset.id}`,
       group: 'presets',
       title: preset.name,
       icon: 'heart',
-      run: () => use(preset.draft),
+      run: () => use(preset.draft, preset.name),
     })),
     ...PRESETS.map((preset): Entry => ({
       id: `preset.${preset.id}`,
@@ -86,7 +85,7 @@ const presets: Source = ({ compose, gallery, router }) => {
       also: preset.prompt,
       detail: TEXT.presets.groups[preset.group],
       icon: 'note',
-      run: () => use(draftOf(preset)),
+      run: () => use(draftOf(preset), preset.name),
     })),
   ];
 };

@@ -13,7 +13,7 @@ import { Backup } from './backup.svelte.ts';
 import { readBatch, writeBatch, type Batch } from './batch.ts';
 import { Browse } from './browse.svelte.ts';
 import { Bench } from './bench.svelte.ts';
-import { Compose, EMPTY_DRAFT, parseDraft, rollSeed } from './compose.svelte.ts';
+import { Compose, EMPTY_DRAFT, parseDraft, rollSeed, type Draft } from './compose.svelte.ts';
 import { Device } from './device.svelte.ts';
 import { copyText, saveFile } from './download.ts';
 import { Drops } from './drop.svelte.ts';
@@ -87,6 +87,7 @@ export class Studio {
       await this.addLora(file);
       this.#toAdvanced('loras');
     },
+    back: (draft) => this.#back(draft),
     sound: async (file, use) => void (await this.sources.take(file, use)),
     backup: (file) => this.backup.choose(file),
     batch: (text) => this.openBatch(text),
@@ -407,10 +408,31 @@ export class Studio {
   }
 
   reuse(track: Track): void {
-    this.useModel(track.model);
-    this.compose.reuse(track.task);
+    this.refill(TEXT.library.reused, () => {
+      this.useModel(track.model);
+      this.compose.reuse(track.task);
+    });
+  }
+
+  surprise(): void {
+    this.refill(TEXT.compose.surprised, () => this.compose.surprise());
+  }
+
+  /** Changes the form as a whole and says so; what stood there comes back by the notice. */
+  refill(text: string, change: () => void): void {
+    const before = this.compose.draft;
+    change();
     this.router.show('compose');
-    this.toasts.show({ text: TEXT.library.reused });
+    const run = (): void => this.#back(before);
+    this.toasts.show({ text, action: { label: TEXT.library.undo, run } });
+    this.toasts.say(text);
+  }
+
+  #back(draft: Draft): void {
+    this.useModel(draft.model);
+    this.compose.set(draft);
+    this.toasts.show({ text: TEXT.drop.undone });
+    this.toasts.say(TEXT.drop.undone);
   }
 
   /** The settings of a song as an address. */

@@ -39,6 +39,7 @@ const EN = {
     region: 'Compose',
     title: 'New song',
     surprise: 'Surprise me',
+    surprised: 'Another style is in Compose',
     presets: 'Presets',
     depth: 'How much is shown',
     simple: 'Simple',

@@ -39,6 +39,7 @@ export const AR: Translation = {
     region: 'التأليف',
     title: 'أغنية جديدة',
     surprise: 'فاجئني',
+    surprised: 'أسلوب آخر في التأليف',
     presets: 'قوالب',
     depth: 'كم يُعرض',
     simple: 'بسيط',

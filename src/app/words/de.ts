@@ -34,6 +34,7 @@ export const DE: Translation = {
     region: 'Komponieren',
     title: 'Neuer Song',
     surprise: 'Überrasch mich',
+    surprised: 'Ein anderer Stil steht im Formular',
     presets: 'Vorlagen',
     depth: 'Wie viel gezeigt wird',
     simple: 'Einfach',

@@ -34,6 +34,7 @@ export const ES: Translation = {
     region: 'Componer',
     title: 'Nueva canción',
     surprise: 'Sorpréndeme',
+    surprised: 'Otro estilo está en Componer',
     presets: 'Estilos',
     depth: 'Cuánto se muestra',
     simple: 'Sencillo',

@@ -34,6 +34,7 @@ export const FR: Translation = {
     region: 'Composer',
     title: 'Nouveau morceau',
     surprise: 'Surprise',
+    surprised: 'Un autre style est dans Composer',
     presets: 'Styles tout prêts',
     depth: 'Étendue de l’affichage',
     simple: 'Simple',

@@ -35,6 +35,7 @@ export const JA: Translation = {
     region: '作曲',
     title: '新しい曲',
     surprise: 'おまかせ',
+    surprised: '別のスタイルを作曲に入れました',
     presets: 'プリセット',
     depth: '表示の範囲',
     simple: 'シンプル',

@@ -35,6 +35,7 @@ export const ZH: Translation = {
     region: '创作',
     title: '新歌',
     surprise: '随便来一个',
+    surprised: '创作中已换上另一种风格',
     presets: '预设',
     depth: '显示多少',
     simple: '简洁',
