@@ -140,7 +140,8 @@ test('bad files are refused by name, and nothing changes', async ({ studio, page
   await expect(notices(page).getByText(SCRIPT)).toBeVisible();
   await dismissAll(page);
   // So are the tags of a sound, with settings in it and without.
-  for (const extras of [{ settings: { cadenza: 1, title: SCRIPT, task: settings } }, {}]) {
+  const { title, ...task } = settings;
+  for (const extras of [{ settings: { cadenza: 1, title, task } }, {}]) {
     const pcm = { sampleRate: 8000, channels: [new Float32Array(8000)] };
     const bytes = writeWav(pcm, 'int16', { tags: { title: SCRIPT, artist: SCRIPT }, ...extras });
     await drop(page, [{ name: `${SCRIPT.replace('/', '')}.wav`, bytes }]);
