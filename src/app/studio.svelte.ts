@@ -2,6 +2,7 @@
 import { untrack } from 'svelte';
 import type { Result } from '../engine/engine.ts';
 import { asEngineError } from '../lib/errors.ts';
+import type { Placement, Wish } from '../lib/placement.ts';
 import { recipeOf } from '../lib/recipe.ts';
 import type { Sampling, Task, TaskLimits } from '../lib/task.ts';
 import type { NewTrack, Track, TrackPatch } from '../storage/library.ts';
@@ -41,7 +42,7 @@ import { TEXT } from './text.ts';
 import { takesOf, titleOf } from './titles.ts';
 import { Sources } from './sources.svelte.ts';
 import { Toasts } from './toasts.svelte.ts';
-import { waysOut, type WayOut } from './ways-out.ts';
+import { nearestTo, waysOut, type WayOut } from './ways-out.ts';
 import { Work, type Tool } from './work.svelte.ts';
 
 export class Studio {
@@ -291,6 +292,13 @@ export class Studio {
     const left = running?.left ?? null;
     if (left === null || ahead.includes(null)) return null;
     return ahead.reduce<number>((sum, seconds) => sum + (seconds ?? 0), left);
+  }
+
+  /** Settings that can run where those chosen cannot; null where they can, or nothing can. */
+  get nearest(): { readonly wish: Wish; readonly placement: Placement } | null {
+    const { device, model } = this;
+    if (!model || !device.caps || device.refusals[model.manifest.id] === undefined) return null;
+    return nearestTo(this.settings.current.wish, model.manifest, device.caps);
   }
 
   /** What may help a job that did not fit into memory. */

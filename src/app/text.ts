@@ -116,6 +116,8 @@ const EN = {
     fix: 'Something to mend first',
     warming: 'Getting ready',
     warmingHint: 'Looking at this device',
+    nearest: (what: string) => `Generate with ${what}`,
+    nearestHint: 'What you chose on the Device page cannot run here',
     blocked: 'Cannot run here',
     blockedHint: 'See the Device page',
     advanced: (changed: number) =>

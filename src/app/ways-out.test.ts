@@ -4,7 +4,7 @@ import { NO_WISH, place, type Capabilities, type Wish } from '../lib/placement.t
 import type { Task } from '../lib/task.ts';
 import { parseTemplate } from '../lib/template.ts';
 import { LIMITS } from './limits.testing.ts';
-import { waysOut, type Stuck } from './ways-out.ts';
+import { nearestTo, waysOut, type Stuck } from './ways-out.ts';
 
 const GIB = 2 ** 30;
 const manifest = parseTemplate(
@@ -45,6 +45,20 @@ test('out of memory: a smaller precision, one graph at a time, a shorter song, i
   const ways = waysOut(stuck({ ...NO_WISH, precision: 'fp16' }));
   expect(ways.map(({ type }) => type)).toEqual(['precision', 'one', 'shorter']);
   expect(ways).toMatchObject([{ precision: 'q8' }, { type: 'one' }, { task: { seconds: 30 } }]);
+});
+
+test('a wish that cannot be met gives way to what is next to it, and keeps what can be kept', () => {
+  const small = { ...NO_WISH, memoryBytes: 1.5 * GIB };
+  expect(() => place(manifest, caps, { ...small, precision: 'fp32' })).toThrow(/memory budget/);
+  const found = nearestTo({ ...small, precision: 'fp32' }, manifest, caps);
+  expect(found?.wish).toEqual(small); // the budget stays
+  expect(found?.placement.graphs['denoiser']?.variant.precision).not.toBe('fp32');
+  const none = { ...caps, gpu: null, gpuAbsent: 'this browser has no WebGPU' };
+  expect(nearestTo({ ...NO_WISH, provider: 'webgpu', threads: 2 }, manifest, none)?.wish).toEqual({
+    ...NO_WISH,
+    threads: 2,
+  });
+  expect(nearestTo(NO_WISH, manifest, { ...caps, memoryBytes: 1 })).toBeNull();
 });
 
 test('every way is one that this device takes, and takes less than before', () => {

@@ -1,10 +1,10 @@
 /**
- * When a song does not fit into memory: what would. Pure; what is offered is what place() says can run, so nothing is
+ * When a song does not fit into memory, or a wish cannot be met: what would. Pure; what is offered is what place() says can run, so nothing is
  * promised that this device refuses.
  */
 import { EngineError, type ErrorCode } from '../lib/errors.ts';
 import type { ModelManifest, Precision } from '../lib/manifest.ts';
-import { place, type Capabilities, type Placement, type Wish } from '../lib/placement.ts';
+import { NO_WISH, place, type Capabilities, type Placement, type Wish } from '../lib/placement.ts';
 import type { Task, TaskLimits } from '../lib/task.ts';
 
 export type WayOut =
@@ -33,6 +33,25 @@ export interface Stuck {
 export function waysOut(stuck: Stuck): readonly WayOut[] {
   if (!SHORT.has(stuck.code)) return [];
   return [onePrecisionLess(stuck), oneAtATime(stuck), shorter(stuck)].filter((way) => way !== null);
+}
+
+/** What comes next to a wish that cannot be met: with fewer of its parts, the memory budget last. Null: nothing can. */
+export function nearestTo(
+  wish: Wish,
+  manifest: ModelManifest,
+  caps: Capabilities,
+): { readonly wish: Wish; readonly placement: Placement } | null {
+  const fewer: readonly Wish[] = [
+    { ...wish, precision: 'auto' },
+    { ...wish, provider: 'auto' },
+    { ...wish, precision: 'auto', provider: 'auto' },
+    { ...NO_WISH, threads: wish.threads },
+  ];
+  for (const next of fewer) {
+    const placement = placed(manifest, caps, next);
+    if (placement) return { wish: next, placement };
+  }
+  return null;
 }
 
 const weightsOf = ({ graphs }: Placement): number =>

@@ -127,6 +127,8 @@ export const AR: Translation = {
     fix: 'ثمة ما يُصلَح أولًا',
     warming: 'يُجهَّز',
     warmingHint: 'يجري فحص الجهاز',
+    nearest: (what) => `ولّد باستخدام ${what}`,
+    nearestHint: 'ما اخترته في صفحة الجهاز لا يعمل هنا',
     blocked: 'لا يعمل هنا',
     blockedHint: 'انظر صفحة الجهاز',
     advanced: (changed) =>

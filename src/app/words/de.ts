@@ -115,6 +115,8 @@ export const DE: Translation = {
     fix: 'Erst ist etwas zu richten',
     warming: 'Wird vorbereitet',
     warmingHint: 'Das Gerät wird geprüft',
+    nearest: (what) => `Erzeugen mit ${what}`,
+    nearestHint: 'Was du auf der Geräteseite gewählt hast, läuft hier nicht',
     blocked: 'Läuft hier nicht',
     blockedHint: 'Siehe die Seite Gerät',
     advanced: (changed) =>

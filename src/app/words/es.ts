@@ -114,6 +114,8 @@ export const ES: Translation = {
     fix: 'Antes hay algo que corregir',
     warming: 'Preparando',
     warmingHint: 'Examinando este equipo',
+    nearest: (what) => `Generar con ${what}`,
+    nearestHint: 'Lo que elegiste en la página Equipo no puede funcionar aquí',
     blocked: 'No funciona aquí',
     blockedHint: 'Mira la página Equipo',
     advanced: (changed) =>

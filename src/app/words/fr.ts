@@ -114,6 +114,8 @@ export const FR: Translation = {
     fix: 'Quelque chose à corriger d’abord',
     warming: 'Préparation',
     warmingHint: 'Examen de cet appareil',
+    nearest: (what) => `Générer avec ${what}`,
+    nearestHint: 'Ce que vous avez choisi sur la page Appareil ne peut pas tourner ici',
     blocked: 'Ne tourne pas ici',
     blockedHint: 'Voir la page Appareil',
     advanced: (changed) =>

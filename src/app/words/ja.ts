@@ -107,6 +107,8 @@ export const JA: Translation = {
     fix: '先に直すところがあります',
     warming: '準備中',
     warmingHint: '端末を調べています',
+    nearest: (what) => `${what} で生成`,
+    nearestHint: 'デバイスのページで選んだ設定はここでは動きません',
     blocked: 'ここでは動きません',
     blockedHint: '端末のページを見てください',
     advanced: (changed) => (changed === 0 ? '詳細設定' : `詳細設定、変更 ${changed}`),

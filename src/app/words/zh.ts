@@ -106,6 +106,8 @@ export const ZH: Translation = {
     fix: '先改正一处',
     warming: '正在准备',
     warmingHint: '正在查看本设备',
+    nearest: (what) => `用 ${what} 生成`,
+    nearestHint: '在设备页选择的设置无法在此运行',
     blocked: '此处无法运行',
     blockedHint: '请看设备页',
     advanced: (changed) => (changed === 0 ? '高级设置' : `高级设置，已改 ${changed} 项`),
