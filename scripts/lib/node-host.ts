@@ -8,7 +8,7 @@ import { readFile } from 'node:fs/promises';
 import { availableParallelism, totalmem } from 'node:os';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Host } from '../../src/engine/host.ts';
-import type { Timings, World } from '../../src/engine/host.ts';
+import type { Keeper, Timings, World } from '../../src/engine/host.ts';
 import { openRuntime } from '../../src/engine/ort.ts';
 import { manifestUrls, openPack } from '../../src/engine/pack.ts';
 import type { Pack } from '../../src/engine/pack.ts';
@@ -76,6 +76,7 @@ export interface NodeModel {
   generate(
     input: unknown,
     report: (event: EngineEvent) => void,
+    keeper?: Keeper,
   ): Promise<{ readonly task: Task; readonly made: readonly Made[]; readonly timings: Timings }>;
   /** Size of the WebAssembly heap; null where there is none. */
   heapBytes(): number | null;
@@ -97,9 +98,13 @@ export async function openNodeModel(
     pack,
     host,
     heapBytes: runtime.heapBytes,
-    async generate(input, report) {
+    async generate(input, report, keeper) {
       const task = { ...checkTask(input, pack.limits), model: pack.manifest.id };
-      const { value, timings } = await host.perform((model) => pack.family.generate(task, model), report);
+      const { value, timings } = await host.perform(
+        (model) => pack.family.generate(task, model),
+        report,
+        keeper,
+      );
       return { task, made: await keepingSource(value, task, world.open), timings };
     },
   };

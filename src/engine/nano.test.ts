@@ -8,6 +8,7 @@ import type { NodeModel } from '../../scripts/lib/node-host.ts';
 import { FADE_SECONDS } from '../lib/audio/splice.ts';
 import type { EngineEvent } from '../lib/events.ts';
 import type { Made } from '../lib/family.ts';
+import { checkpointFile, readCheckpoint, type Checkpoint } from './checkpoint.ts';
 import { audioFile, factsOf, latentsFile, readAudio, readLatents } from './songs.ts';
 
 /** A latent frame is 4096 samples of 44.1 kHz. */
@@ -129,6 +130,27 @@ describe('nano', () => {
     });
     expect(steps).toBe(2);
     expect(Math.abs(factsOf(made[0]!).seconds - 2)).toBeLessThanOrEqual(FRAME_SECONDS);
+  });
+
+  test('what was stopped and kept goes on to the very song that it would have been', async () => {
+    const task = { ...TASK, steps: 6 };
+    const whole = await songOf(task);
+    const files: Uint8Array[] = [];
+    const save = async (checkpoint: Checkpoint): Promise<void> =>
+      void files.push(checkpointFile(checkpoint, 'key'));
+    let steps = 0;
+    const stop = (event: EngineEvent): void => {
+      if (event.type === 'step' && ++steps === 2) model.host.stopAndKeep();
+    };
+    const kept = (await model.generate(task, stop, { found: null, save })).made[0]!;
+    const found = readCheckpoint(files.at(-1)!, 'key');
+    expect(found?.at, 'the step that it stopped at is saved, however soon after the one before').toEqual({
+      step: 2,
+      steps: 6,
+    });
+    const rest = await model.generate(task, () => steps++, { found, save });
+    expect(rest.made[0]!.pcm).toEqual(whole.pcm);
+    expect(kept.pcm).not.toEqual(whole.pcm);
   });
 
   test('a task out of range is refused before anything runs', async () => {
