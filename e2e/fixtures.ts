@@ -171,7 +171,8 @@ export class Studio {
     const { prompt, seconds, seed, preset } = { ...SHORT, ...wanted };
     await this.style.fill(prompt);
     await this.compose.getByRole('slider', { name: TEXT.compose.length }).fill(String(seconds));
-    await this.compose.getByRole('radio', { name: preset }).check({ force: true });
+    const quality = TEXT.compose.qualities[preset];
+    await this.compose.getByRole('radio', { name: quality }).check({ force: true });
     await this.compose.getByLabel(TEXT.compose.seed, { exact: true }).fill(String(seed));
   }
 

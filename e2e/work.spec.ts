@@ -218,3 +218,18 @@ test('regions are made, moved, taken back and cleared by keys alone', async ({ s
   await studio.song.getByRole('group', { name: T.lane }).getByRole('button').first().press('Enter');
   expect(await edges(studio)).toHaveLength(2);
 });
+
+test('a remix keeps the song and follows the new words', async ({ studio }) => {
+  await studio.open();
+  const before = await studio.makeAndDownload({ seconds: 1 });
+  await tool(studio, T.tools.remix).click();
+  const row = studio.song.getByRole('form', { name: T.tools.remix });
+  await expect(row.getByRole('button', { name: T.run.remix })).toHaveAttribute('aria-disabled', 'true');
+  await expect(row.getByText(T.needsWords)).toBeVisible();
+  await row.getByRole('textbox', { name: T.newStyle }).fill('slow jazz waltz, organ, 96 bpm, A minor');
+  await run(studio, T.tools.remix, T.run.remix);
+  const after = await studio.download();
+  expect(after.channels[0]).toHaveLength(before.channels[0]!.length);
+  expect(changed(before, after, 0, before.seconds)).toBeGreaterThan(0);
+  await expect(studio.song.getByRole('treeitem').nth(1)).toContainText(T.made.edit('0.2', '0.4'));
+});

@@ -33,3 +33,13 @@ test.each(tables)('$id says what English says, with as many arguments or fewer',
   const whole = new Map(leaves(complete(words)));
   expect([...whole.keys()].sort()).toEqual([...english.keys()].sort());
 });
+
+test('French sets its high signs and quotation marks off by spaces that do not break', async () => {
+  // Of what is put together only the quotation marks are looked at: the other signs are also TypeScript's.
+  const loose = leaves(await LANGUAGES.fr.load()).filter(
+    ([, word]) =>
+      /«(?![\u00a0]|\\u00a0)|(?<!\u00a0|\\u00a0)»/u.test(String(word)) ||
+      (typeof word === 'string' && / [;:!?]/u.test(word)),
+  );
+  expect(loose.map(([path]) => path)).toEqual([]);
+});

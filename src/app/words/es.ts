@@ -62,7 +62,6 @@ export const ES: Translation = {
     tap: 'Marcar el tempo',
     setAny: 'Libre',
     mode: 'Modo',
-    tonic: 'Tónica',
     major: 'mayor',
     minor: 'menor',
     chordsHint:
@@ -86,6 +85,7 @@ export const ES: Translation = {
         .filter((part) => part !== '')
         .join(' '),
     quality: 'Calidad',
+    qualities: { Draft: 'Borrador', Standard: 'Estándar', High: 'Alta' },
     steps: (n) => plural(n, '1 paso', '# pasos'),
     seed: 'Semilla',
     random: 'al azar',
@@ -532,7 +532,6 @@ export const ES: Translation = {
   },
   listen: {
     queue: 'Cola de reproducción',
-    queueNow: 'Ahora',
     queueNext: 'Después',
     playNext: 'Reproducir a continuación',
     playLast: 'Reproducir al final',
@@ -556,13 +555,11 @@ export const ES: Translation = {
     measuring: 'midiendo',
     unmeasured: 'sin medir',
     level: 'Nivel ahora',
-    levelQuiet: 'en silencio',
     view: 'Vista',
     waveform: 'Forma de onda',
     spectrum: 'Espectro',
     zoomIn: 'Acercar',
     zoomOut: 'Alejar',
-    zoomAll: 'Mostrar toda la canción',
     queueOpen: (n) =>
       plural(n, 'Cola de reproducción, 1 canción por sonar', 'Cola de reproducción, # canciones por sonar'),
     queueEmpty:
@@ -574,12 +571,10 @@ export const ES: Translation = {
     earlier: (title) => `Reproducir ${title} antes`,
     later: (title) => `Reproducir ${title} más tarde`,
     waiting: 'A la espera del sonido',
-    compareThis: (title) => `Comparar ${title} con la canción del reproductor`,
     side: { a: 'A', b: 'B' },
     hear: (side, title) => `Oír ${side}, ${title}`,
     hearHidden: (place) => `Oír el número ${place}`,
     hidden: 'Oculta',
-    blindHint: 'Los nombres y el orden quedan ocultos hasta que elijas.',
     choose: (place) => `Prefiero ${place}`,
     chose: (title, side) => `Elegiste ${title} (${side}).`,
     votes: (a, b) => `Hasta ahora: A ${a}, B ${b}`,
@@ -592,7 +587,6 @@ export const ES: Translation = {
     lufs: (units) => `${units} LUFS`,
     early: 'Escuchar ya',
     earlyHint: 'Suena lo que está hecho, mientras se hace el resto',
-    earlyWait: 'A la espera del primer sonido',
     preview: 'Avance: el nivel se asienta cuando la canción está lista',
     minimap: 'Parte de la canción que se muestra',
     minimapAt: (from, to) => `${from} a ${to}`,
@@ -786,9 +780,6 @@ export const ES: Translation = {
     notText: (name) => `${name} no se puede leer como texto. Guárdalo como UTF-8.`,
     notJson: (name) => `${name} no está entero: su JSON acaba o se rompe antes de tiempo. No se cambió nada.`,
     notLora: (name) => `${name} no es un archivo safetensors, o está cortado.`,
-    noLora: (model) => `${model} no admite LoRA. Elige un modelo que sí y suéltalo de nuevo.`,
-    notBackup: (name) =>
-      `${name} es un zip, pero no una copia de Cadenza. Ábrelo y suelta lo que hay dentro.`,
     tooMany: (limit) =>
       plural(limit, 'Un archivo cada vez, por favor.', 'Como mucho # archivos cada vez, por favor.'),
     bad: (name, why) => `${name}: ${why}`,
@@ -1142,7 +1133,6 @@ export const ES: Translation = {
     logLines: 'Líneas del registro',
     logEmpty: 'Nada aún. Aquí se escribe lo que hace el motor.',
     copyLog: 'Copiar el registro',
-    times: 'Última canción',
     timesHint: (title) => `Cuánto tardó cada parte de «${title}»`,
     timeLoad: 'Carga',
     none: 'Haz una canción, y sus tiempos aparecen aquí.',

@@ -65,19 +65,18 @@ export const FR: Translation = {
     tap: 'Battre le tempo',
     setAny: 'Libre',
     mode: 'Mode',
-    tonic: 'Tonique',
     major: 'majeur',
     minor: 'mineur',
     chordsHint:
-      'Un accord par mesure, en boucle ; une barre oblique coupe la mesure. Vide, le modèle choisit lui-même.',
+      'Un accord par mesure, en boucle\u202f; une barre oblique coupe la mesure. Vide, le modèle choisit lui-même.',
     chordsPlaceholder: 'Am F C G',
     lyrics: 'Paroles',
     optional: 'facultatif',
     instrumental: 'Instrumental',
     lyricsPlaceholder: 'Écrivez ou collez des paroles. Mettez une section au-dessus de chaque partie.',
     doesNotSing: (model) =>
-      `${model} joue et ne chante pas. Les mots écrits ici restent avec le morceau ; pour les entendre, il faut installer un modèle qui chante.`,
-    noWords: 'Pas de paroles : le morceau sera instrumental',
+      `${model} joue et ne chante pas. Les mots écrits ici restent avec le morceau\u202f; pour les entendre, il faut installer un modèle qui chante.`,
+    noWords: 'Pas de paroles\u00a0: le morceau sera instrumental',
     notSung: (n) => plural(n, '# mot, gardé et non chanté', '# mots, gardés et non chantés'),
     words: (n) => plural(n, '# mot', '# mots'),
     sections: 'Insérer une section',
@@ -90,6 +89,7 @@ export const FR: Translation = {
         .filter((part) => part !== '')
         .join(' '),
     quality: 'Qualité',
+    qualities: { Draft: 'Ébauche', Standard: 'Standard', High: 'Haute' },
     steps: (n) => plural(n, '# pas', '# pas'),
     about: (time) => `≈ ${time}`,
     seed: 'Graine',
@@ -110,7 +110,7 @@ export const FR: Translation = {
     next: 'Passe après le morceau en cours',
     nextIn: (time) => `Au suivant, commence dans environ ${time}`,
     missing: 'Écrivez d’abord un style',
-    missingHint: 'Un mot suffit : jazz, pluie, hymne',
+    missingHint: 'Un mot suffit\u00a0: jazz, pluie, hymne',
     fix: 'Quelque chose à corriger d’abord',
     warming: 'Préparation',
     warmingHint: 'Examen de cet appareil',
@@ -124,11 +124,12 @@ export const FR: Translation = {
         : plural(changed, 'Réglages avancés, # modifié', 'Réglages avancés, # modifiés'),
   },
   problems: {
-    range: (name, min, max, got) => `${name} doit aller de ${min} à ${max} (valeur : ${got}).`,
-    number: (name, got) => `${name} doit être un nombre (valeur : « ${got} »).`,
-    whole: (name, min, max, got) => `${name} doit être un entier de ${min} à ${max} (valeur : ${got}).`,
+    range: (name, min, max, got) => `${name} doit aller de ${min} à ${max} (valeur\u00a0: ${got}).`,
+    number: (name, got) =>
+      `${name} doit être un nombre (valeur\u00a0: «\u00a0\u00a0\u00a0${got}\u00a0\u00a0\u00a0»).`,
+    whole: (name, min, max, got) => `${name} doit être un entier de ${min} à ${max} (valeur\u00a0: ${got}).`,
     tooLong: (name, length, limit) =>
-      `${name} compte ${length} caractères ; ce modèle en prend ${limit} au plus.`,
+      `${name} compte ${length} caractères\u202f; ce modèle en prend ${limit} au plus.`,
     surrogate: (name, at) =>
       `${name} contient un demi-caractère (à la place ${at}) qui ne peut être enregistré. Effacez-le et retapez-le.`,
     list: (name) => `${name} doit contenir des entiers séparés par des virgules, comme 16, 29, 52.`,
@@ -139,7 +140,7 @@ export const FR: Translation = {
     search: 'Trouver un réglage',
     searchHint: 'Trouver un réglage, comme oméga ou échelle',
     changed: (n) => plural(n, '# modifié', '# modifiés'),
-    none: (query) => `Aucun réglage ne correspond à « ${query} ».`,
+    none: (query) => `Aucun réglage ne correspond à «\u00a0\u00a0\u00a0${query}\u00a0\u00a0\u00a0».`,
     resetAll: 'Tout rétablir',
     resetHint: 'Double-clic ou Retour arrière sur un nombre le rétablit',
     done: 'Terminé',
@@ -148,7 +149,10 @@ export const FR: Translation = {
     groups: {
       sampling: { title: 'Échantillonnage', hint: 'Comment le morceau sort du bruit, pas à pas.' },
       guidance: { title: 'Guidage', hint: 'À quel point la musique suit vos mots.' },
-      erg: { title: 'ERG', hint: 'Entropy rectifying guidance : des résultats plus stables et plus nets.' },
+      erg: {
+        title: 'ERG',
+        hint: 'Entropy rectifying guidance\u00a0: des résultats plus stables et plus nets.',
+      },
       reference: {
         title: 'Son de référence',
         hint: 'Le morceau part d’un son et non du bruit.',
@@ -182,7 +186,7 @@ export const FR: Translation = {
     loraRemove: (name) => `Retirer ${name} de la liste`,
     loraRefused: (file, why) => `${file} n’a pas été pris. ${why}`,
     seconds: 'Durée exacte',
-    secondsHint: (min, max) => `Secondes ; −1 tire entre ${min} et ${max}`,
+    secondsHint: (min, max) => `Secondes\u202f; −1 tire entre ${min} et ${max}`,
     seeds: 'Graines choisies',
     seedsHint: 'Un morceau pour chacune',
     seedsWrong: (most) => `Il faut au plus ${most} entiers séparés par des virgules, comme 1, 2, 3.`,
@@ -241,19 +245,21 @@ export const FR: Translation = {
     more: (n) => plural(n, '# autre', '# autres'),
     about: {
       unknownSection: (line, what) =>
-        `Ligne ${line} : le modèle ne connaît pas la section « ${what} ». Prenez verse, chorus, bridge et autres.`,
+        `Ligne ${line}\u00a0: le modèle ne connaît pas la section «\u00a0\u00a0\u00a0${what}\u00a0\u00a0\u00a0». Prenez verse, chorus, bridge et autres.`,
       inlineBrackets: (line, what) =>
-        `Ligne ${line} : ${what} au milieu d’une ligne n’est pas un titre. Mettez-le seul sur sa ligne, ou ôtez-le.`,
+        `Ligne ${line}\u00a0: ${what} au milieu d’une ligne n’est pas un titre. Mettez-le seul sur sa ligne, ou ôtez-le.`,
       repeat: (line, what) =>
-        `Ligne ${line} : « ${what} » est chanté tel quel. Écrivez la reprise en entier.`,
+        `Ligne ${line}\u00a0: «\u00a0\u00a0\u00a0${what}\u00a0\u00a0\u00a0» est chanté tel quel. Écrivez la reprise en entier.`,
       longLine: (line, what) =>
-        `La ligne ${line} a ${what} syllabes. Les longues lignes sont bousculées ; coupez-la.`,
+        `La ligne ${line} a ${what} syllabes. Les longues lignes sont bousculées\u202f; coupez-la.`,
       mixedScripts: (line) =>
-        `La ligne ${line} mêle des écritures. Une ligne se chante dans une langue : donnez à chacune la sienne.`,
+        `La ligne ${line} mêle des écritures. Une ligne se chante dans une langue\u00a0: donnez à chacune la sienne.`,
       script: (line, what) =>
-        `Ligne ${line} : le modèle n’a pas de lettres pour « ${what} ». Écrivez-le comme il sonne, en lettres latines.`,
-      symbols: (line, what) => `Ligne ${line} : « ${what} » ne se chante pas.`,
-      language: (line, what) => `Ligne ${line} : « ${what} » n’est pas une langue qui puisse être chantée.`,
+        `Ligne ${line}\u00a0: le modèle n’a pas de lettres pour «\u00a0\u00a0\u00a0${what}\u00a0\u00a0\u00a0». Écrivez-le comme il sonne, en lettres latines.`,
+      symbols: (line, what) =>
+        `Ligne ${line}\u00a0: «\u00a0\u00a0\u00a0${what}\u00a0\u00a0\u00a0» ne se chante pas.`,
+      language: (line, what) =>
+        `Ligne ${line}\u00a0: «\u00a0\u00a0\u00a0${what}\u00a0\u00a0\u00a0» n’est pas une langue qui puisse être chantée.`,
       noSections: () => 'Aucune section n’a de titre. Avec [verse] et [chorus], le morceau prend forme.',
       tooLong: () =>
         'Il y a plus de mots que la durée n’en tient. Allongez le morceau ou raccourcissez les paroles.',
@@ -261,9 +267,9 @@ export const FR: Translation = {
   },
   presets: {
     title: 'Styles tout prêts',
-    hint: 'Des styles entiers pour commencer. Écouter fabrique une fois un court morceau sur cet appareil ; il reste dans la bibliothèque.',
+    hint: 'Des styles entiers pour commencer. Écouter fabrique une fois un court morceau sur cet appareil\u202f; il reste dans la bibliothèque.',
     search: 'Trouver un style',
-    none: (query) => `Aucun style ne correspond à « ${query} ».`,
+    none: (query) => `Aucun style ne correspond à «\u00a0\u00a0\u00a0${query}\u00a0\u00a0\u00a0».`,
     own: 'Vos styles',
     noOwn: 'Aucun pour l’instant. Ce que contient le formulaire peut être gardé sous un nom.',
     name: 'Nom du style',
@@ -275,7 +281,7 @@ export const FR: Translation = {
     delete: (name) => `Supprimer ${name}`,
     deleted: (name) => `${name} supprimé`,
     listenStates: {
-      none: (name) => `Écouter ${name} : fabrique un court morceau`,
+      none: (name) => `Écouter ${name}\u00a0: fabrique un court morceau`,
       waiting: (name) => `${name} est en cours`,
       ready: (name) => `Lire ${name}`,
       playing: (name) => `Mettre ${name} en pause`,
@@ -327,7 +333,7 @@ export const FR: Translation = {
     plan: 'Prévu',
     bpm: (n) => `${n} bpm`,
     notKept:
-      'Ce morceau n’est pas enregistré : il reste jusqu’à la fermeture de cet onglet. Téléchargez-le pour le garder.',
+      'Ce morceau n’est pas enregistré\u00a0: il reste jusqu’à la fermeture de cet onglet. Téléchargez-le pour le garder.',
     gone: 'Le son de ce morceau n’est plus sur cet appareil.',
     kept: (step, steps) => `arrêté au pas ${step} sur ${steps}`,
   },
@@ -389,12 +395,12 @@ export const FR: Translation = {
     about: (time) => `environ ${time}`,
     takes: (n) => plural(n, '# prise', '# prises'),
     needsRegion:
-      'Choisissez d’abord une partie : glissez sur l’onde, ou double-cliquez sur une section au-dessus.',
+      'Choisissez d’abord une partie\u00a0: glissez sur l’onde, ou double-cliquez sur une section au-dessus.',
     needsSeconds: 'Dites combien de secondes ajouter, avant ou après.',
     needsSong: 'Une nouvelle prise demande les mots et la graine d’un morceau. Ce son n’a pas été fait ici.',
     needsStyle: 'Dites en quelques mots comment cela doit sonner.',
     needsWords: 'Écrivez d’abord ce qui doit être différent.',
-    needsLyrics: 'Changez d’abord les paroles : la musique reste.',
+    needsLyrics: 'Changez d’abord les paroles\u00a0: la musique reste.',
     badSeeds: 'Les graines sont des entiers, ou le mot random, séparés par des virgules.',
     changed: {
       since: (title) => `Changé depuis ${title}`,
@@ -437,7 +443,7 @@ export const FR: Translation = {
     use: 'À quoi il sert',
     uses: { work: 'Le travailler', reference: 'Prendre comme référence' },
     file: 'Fichier son',
-    dropHere: 'Déposez un son ici : WAV, FLAC, MP3, Ogg, M4A ou ce que lit ce navigateur',
+    dropHere: 'Déposez un son ici\u00a0: WAV, FLAC, MP3, Ogg, M4A ou ce que lit ce navigateur',
     choose: 'Choisir un fichier',
     record: 'Enregistrer',
     recordAgain: 'Réenregistrer',
@@ -452,12 +458,12 @@ export const FR: Translation = {
     recording: 'Enregistrement',
     empty: (name) => `${name} est vide (0 octet). Choisissez un autre fichier.`,
     tooBig: (name, size, limit) =>
-      `${name} pèse ${size} ; la limite est de ${limit}. Raccourcissez-le d’abord.`,
+      `${name} pèse ${size}\u202f; la limite est de ${limit}. Raccourcissez-le d’abord.`,
     tooLong: (name, minutes, limit) =>
-      `${name} dure environ ${minutes} minutes ; la limite est de ${limit} minutes. Raccourcissez-le d’abord.`,
+      `${name} dure environ ${minutes} minutes\u202f; la limite est de ${limit} minutes. Raccourcissez-le d’abord.`,
     tooShort: (name) => `${name} dure moins d’une demi-seconde. Choisissez un fichier plus long.`,
     broken: (name) =>
-      `${name} est abîmé : il contient des valeurs qui ne sont pas des nombres. Choisissez un autre fichier.`,
+      `${name} est abîmé\u00a0: il contient des valeurs qui ne sont pas des nombres. Choisissez un autre fichier.`,
     unknown: (name) =>
       `Ce navigateur ne peut pas lire ${name} comme un son. Enregistrez-le en WAV, FLAC ou MP3 et choisissez-le de nouveau.`,
     notReady: 'Cadenza examine encore cet appareil. Réessayez dans un instant.',
@@ -470,7 +476,7 @@ export const FR: Translation = {
     micNone: 'Il n’y a pas de micro. Branchez-en un, puis réenregistrez.',
     micBusy: 'Un autre programme utilise le micro. Fermez-le, puis réenregistrez.',
     micStopped: 'L’enregistrement s’est interrompu. Ce qui a été enregistré jusque-là est gardé.',
-    micFailed: (why) => `L’enregistrement n’a pas démarré : ${why}`,
+    micFailed: (why) => `L’enregistrement n’a pas démarré\u00a0: ${why}`,
   },
   queue: {
     region: 'File et prises',
@@ -537,8 +543,8 @@ export const FR: Translation = {
     queue: 'File de lecture',
     queueOpen: (n) =>
       plural(n, 'File de lecture, # morceau à suivre', 'File de lecture, # morceaux à suivre'),
-    queueEmpty: 'Rien ne suit ce morceau. « Lire ensuite » à côté d’un morceau le met ici.',
-    queueNow: 'Maintenant',
+    queueEmpty:
+      'Rien ne suit ce morceau. «\u00a0\u00a0\u00a0Lire ensuite\u00a0\u00a0\u00a0» à côté d’un morceau le met ici.',
     queueNext: 'À suivre',
     queueMore: (n) => plural(n, 'et # autre', 'et # autres'),
     playNext: 'Lire ensuite',
@@ -557,7 +563,6 @@ export const FR: Translation = {
     waiting: 'En attente du son',
     compare: 'Comparer',
     compareWith: 'Comparer avec',
-    compareThis: (title) => `Comparer ${title} au morceau du lecteur`,
     compareStart: 'Comparer',
     compareHint: 'Écoutez deux morceaux ensemble, au même endroit et à la même sonie.',
     compareNone: 'Faites un autre morceau, et vous pourrez comparer les deux ici.',
@@ -568,14 +573,13 @@ export const FR: Translation = {
     hearHidden: (place) => `Écouter le numéro ${place}`,
     hidden: 'Caché',
     blind: 'Test à l’aveugle',
-    blindHint: 'Les noms et l’ordre restent cachés jusqu’à votre choix.',
     choose: (place) => `Je préfère ${place}`,
     chose: (title, side) => `Vous avez choisi ${title} (${side}).`,
-    votes: (a, b) => `Jusqu’ici : A ${a}, B ${b}`,
+    votes: (a, b) => `Jusqu’ici\u00a0: A ${a}, B ${b}`,
     another: 'Encore un tour',
     gain: (decibels) => `${decibels} dB`,
     named: (title, take) => `${title}, ${take}`,
-    both: (length) => `Joue ce que les deux ont : ${length}`,
+    both: (length) => `Joue ce que les deux ont\u00a0: ${length}`,
     truePeak: 'Crête vraie',
     dbtp: (decibels) => `${decibels} dBTP`,
     range: 'Étendue',
@@ -585,17 +589,14 @@ export const FR: Translation = {
     measuring: 'mesure en cours',
     unmeasured: 'non mesuré',
     level: 'Niveau actuel',
-    levelQuiet: 'silencieux',
     early: 'Écouter déjà',
     earlyHint: 'Joue ce qui est fait, pendant que le reste se fait',
-    earlyWait: 'En attente du premier son',
-    preview: 'Aperçu : le niveau se fixe quand le morceau est fini',
+    preview: 'Aperçu\u00a0: le niveau se fixe quand le morceau est fini',
     view: 'Vue',
     waveform: 'Forme d’onde',
     spectrum: 'Spectre',
     zoomIn: 'Zoom avant',
     zoomOut: 'Zoom arrière',
-    zoomAll: 'Montrer tout le morceau',
     minimap: 'Partie du morceau affichée',
     minimapAt: (from, to) => `${from} à ${to}`,
     spectrogram: (title, from, to, low, high) =>
@@ -611,7 +612,7 @@ export const FR: Translation = {
     search: 'Chercher dans la bibliothèque',
     searchHint: 'Chercher titres, styles, paroles, graines',
     searchHelp:
-      'Les mots trouvent titres, styles, paroles, tonalités, modèles et étiquettes. Aussi : bpm:90-120 key:"A minor" length:>2:00 loudness:<-16 tag:loop is:instrumental fav. Un moins écarte : -vocal.',
+      'Les mots trouvent titres, styles, paroles, tonalités, modèles et étiquettes. Aussi\u00a0: bpm:90-120 key:"A minor" length:>2:00 loudness:<-16 tag:loop is:instrumental fav. Un moins écarte\u00a0: -vocal.',
     sort: 'Tri',
     sorts: {
       newest: 'Les plus récents',
@@ -659,7 +660,8 @@ export const FR: Translation = {
     forgetAll: 'Vider la corbeille',
     trashHint: 'Les morceaux restent ici 30 jours. Ensuite ils sont supprimés pour de bon, avec leur son.',
     trashEmpty: 'La corbeille est vide.',
-    forgetTitle: (n) => plural(n, 'Supprimer # morceau pour de bon ?', 'Supprimer # morceaux pour de bon ?'),
+    forgetTitle: (n) =>
+      plural(n, 'Supprimer # morceau pour de bon\u202f?', 'Supprimer # morceaux pour de bon\u202f?'),
     forgetText: 'Le son et les réglages seront perdus, et rien ne les ramènera.',
     frees: (size) => `Libère ${size}`,
     takes: (size) => `occupe ${size}`,
@@ -672,9 +674,9 @@ export const FR: Translation = {
     songs: 'Morceaux',
     empty: 'Pas encore de morceau',
     emptyHint:
-      'Tout ce que vous faites reste ici, sur cet appareil. Commencez par une ligne, comme « slow jazz waltz, piano trio ».',
+      'Tout ce que vous faites reste ici, sur cet appareil. Commencez par une ligne, comme «\u00a0\u00a0\u00a0slow jazz waltz, piano trio\u00a0\u00a0\u00a0».',
     make: 'Faire un morceau',
-    noMatch: (query) => `Rien ne correspond à « ${query} ».`,
+    noMatch: (query) => `Rien ne correspond à «\u00a0\u00a0\u00a0${query}\u00a0\u00a0\u00a0».`,
     noFavourites: 'Pas encore de favori. Le cœur à côté d’un morceau le met ici.',
     showAll: 'Montrer tous les morceaux',
     details: 'Détails du morceau',
@@ -697,7 +699,7 @@ export const FR: Translation = {
     today: 'Aujourd’hui',
     yesterday: 'Hier',
     memoryOnly:
-      'Le navigateur ne laisse rien garder à ce site. Les morceaux restent jusqu’à la fermeture de l’onglet : téléchargez ce que vous voulez garder.',
+      'Le navigateur ne laisse rien garder à ce site. Les morceaux restent jusqu’à la fermeture de l’onglet\u00a0: téléchargez ce que vous voulez garder.',
     untitled: 'Sans titre',
     take: (n) => `Prise ${n}`,
   },
@@ -739,7 +741,7 @@ export const FR: Translation = {
     artist: 'Artiste',
     genre: 'Genre',
     name: 'Nom du fichier',
-    nameFields: (fields) => `Champs : ${fields}`,
+    nameFields: (fields) => `Champs\u00a0: ${fields}`,
     andMore: (n) => plural(n, 'et # autre', 'et # autres'),
     recipe: 'Joindre la recette',
     recipeHint: 'Redéposez le fichier ici plus tard, et chaque réglage revient',
@@ -753,7 +755,7 @@ export const FR: Translation = {
     working: 'Exportation',
     workingOn: (n, of) => `Fichier ${n} sur ${of}`,
     percent: (n) => `${n} %`,
-    goesOn: 'Vous pouvez fermer ceci ; l’exportation continue.',
+    goesOn: 'Vous pouvez fermer ceci\u202f; l’exportation continue.',
     saved: (name) => `${name} est dans vos téléchargements`,
     zipped: (n, name) =>
       plural(n, `# morceau dans ${name}`, `# morceaux dans ${name}, dans vos téléchargements`),
@@ -763,16 +765,17 @@ export const FR: Translation = {
   },
   drop: {
     region: 'Déposer des fichiers',
-    here: 'Lâchez : morceaux et réglages remplissent le formulaire, un son devient une source, un .txt des paroles, un .safetensors une LoRA',
+    here: 'Lâchez\u00a0: morceaux et réglages remplissent le formulaire, un son devient une source, un .txt des paroles, un .safetensors une LoRA',
     working: 'Examen de ce que vous avez déposé',
     restored: (name) => `Les réglages de ${name} sont dans Composer`,
     undone: 'Le formulaire est comme avant',
-    leftSource: 'Le son dont il est tiré ne fait pas partie du fichier ; il part donc de mots.',
-    leftLoras: 'Ce modèle ne prend pas de LoRA : celles du fichier sont laissées de côté.',
-    leftSampling: 'Ses réglages d’échantillonnage ne vont pas à ce modèle ; les réglages actuels restent.',
+    leftSource: 'Le son dont il est tiré ne fait pas partie du fichier\u202f; il part donc de mots.',
+    leftLoras: 'Ce modèle ne prend pas de LoRA\u00a0: celles du fichier sont laissées de côté.',
+    leftSampling:
+      'Ses réglages d’échantillonnage ne vont pas à ce modèle\u202f; les réglages actuels restent.',
     lyrics: (name) => `${name} est dans les paroles`,
     wait: 'Cadenza examine encore cet appareil. Déposez-le de nouveau dans un instant.',
-    ask: 'Comme référence, ou à travailler ?',
+    ask: 'Comme référence, ou à travailler\u202f?',
     askHint: (name) => `${name} ne contient pas de réglages de Cadenza.`,
     reference: 'Prendre comme référence',
     referenceHint: 'Un nouveau morceau qui en suit le son',
@@ -783,33 +786,29 @@ export const FR: Translation = {
     taken: (name) => `${name} est dans la bibliothèque`,
     empty: (name) => `${name} est vide (0 octet). Choisissez un autre fichier.`,
     tooBig: (name, size, limit) =>
-      `${name} pèse ${size} ; la limite est de ${limit}. Raccourcissez-le d’abord.`,
+      `${name} pèse ${size}\u202f; la limite est de ${limit}. Raccourcissez-le d’abord.`,
     unknown: (name) =>
       `Cadenza ne sait pas lire ${name}. Déposez du son, des morceaux exportés, des réglages (.json), une LoRA (.safetensors) ou des paroles (.txt, .lrc).`,
     notText: (name) => `${name} n’est pas lisible comme texte. Enregistrez-le en UTF-8.`,
-    notJson: (name) => `${name} n’est pas entier : son JSON s’arrête trop tôt. Rien n’a été changé.`,
+    notJson: (name) => `${name} n’est pas entier\u00a0: son JSON s’arrête trop tôt. Rien n’a été changé.`,
     notLora: (name) => `${name} n’est pas un fichier safetensors, ou il est coupé.`,
-    noLora: (model) =>
-      `${model} ne prend pas de LoRA. Choisissez un modèle qui en prend, puis déposez-la de nouveau.`,
-    notBackup: (name) =>
-      `${name} est un zip, mais pas une sauvegarde de Cadenza. Décompressez-le et déposez son contenu.`,
     tooMany: (limit) =>
       plural(
         limit,
         'Un fichier à la fois, s’il vous plaît.',
         'Au plus # fichiers à la fois, s’il vous plaît.',
       ),
-    bad: (name, why) => `${name} : ${why}`,
+    bad: (name, why) => `${name}\u00a0: ${why}`,
   },
   link: {
     copy: 'Copier le lien',
     hint: 'Un lien qui contient les réglages, pour toute personne qui a Cadenza',
     copied: 'Le lien est copié. Il contient les réglages, pas le son.',
     tooLong: (length, limit) =>
-      `Le lien ferait ${length} caractères ; ${limit} est le plus qui s’envoie sans risque. Exportez plutôt le .json.`,
+      `Le lien ferait ${length} caractères\u202f; ${limit} est le plus qui s’envoie sans risque. Exportez plutôt le .json.`,
     open: 'Réglages reçus par lien',
     openHint:
-      'On vous a envoyé ces réglages. Ils remplissent le formulaire ; rien n’est fait avant que vous appuyiez sur Générer.',
+      'On vous a envoyé ces réglages. Ils remplissent le formulaire\u202f; rien n’est fait avant que vous appuyiez sur Générer.',
     use: 'Les mettre dans Composer',
     leave: 'Laisser le formulaire tel quel',
     bad: 'Le lien ne contient pas de réglages, ou il a été coupé en route.',
@@ -824,7 +823,7 @@ export const FR: Translation = {
     working: 'Écriture de la sauvegarde',
     restoring: 'Restauration',
     done: (n, size) => plural(n, `# morceau sauvegardé, ${size}`, `# morceaux sauvegardés, ${size}`),
-    ask: 'Restaurer cette sauvegarde ?',
+    ask: 'Restaurer cette sauvegarde\u202f?',
     askHint: (songs, day, size) =>
       plural(songs, `# morceau, ${size}, écrit ${day}.`, `# morceaux, ${size}, écrits ${day}.`),
     merge: 'Ce qui est ici reste tel quel. Ce qui manque revient.',
@@ -843,7 +842,7 @@ export const FR: Translation = {
   },
   doctor: {
     title: 'Ce qui pourrait aller mieux',
-    fine: 'Rien ne gêne : cet appareil fait tourner les morceaux aussi vite qu’il le peut.',
+    fine: 'Rien ne gêne\u00a0: cet appareil fait tourner les morceaux aussi vite qu’il le peut.',
     levels: { stop: 'Bloque les morceaux', slow: 'Plus lent que possible', note: 'Bon à savoir' },
     causes: {
       insecure: 'La page n’est pas sûre, et les navigateurs cachent alors le processeur graphique',
@@ -867,13 +866,13 @@ export const FR: Translation = {
     ways: {
       insecure: 'Ouvrez-la par https:// ou http://localhost.',
       firefoxLinux:
-        'Sous Linux, Firefox ne le propose que dans Nightly : prenez Chrome, Chromium ou Edge, ou mettez dom.webgpu.enabled à true dans about:config et redémarrez.',
+        'Sous Linux, Firefox ne le propose que dans Nightly\u00a0: prenez Chrome, Chromium ou Edge, ou mettez dom.webgpu.enabled à true dans about:config et redémarrez.',
       firefox:
-        'Mettez Firefox à jour : il a WebGPU sous Windows depuis la 141 et sur les processeurs Apple depuis la 145.',
-      safari: 'Passez à Safari 26, qui l’a. Avant : Développement, Feature Flags, WebGPU.',
+        'Mettez Firefox à jour\u00a0: il a WebGPU sous Windows depuis la 141 et sur les processeurs Apple depuis la 145.',
+      safari: 'Passez à Safari 26, qui l’a. Avant\u00a0: Développement, Feature Flags, WebGPU.',
       ios: 'Passez à iOS ou iPadOS 26, qui l’ont dans tous les navigateurs.',
       chromiumLinux:
-        'Ouvrez chrome://flags, activez « Unsafe WebGPU Support » et « Vulkan », et redémarrez le navigateur. Regardez ensuite chrome://gpu.',
+        'Ouvrez chrome://flags, activez «\u00a0\u00a0\u00a0Unsafe WebGPU Support\u00a0\u00a0\u00a0» et «\u00a0\u00a0\u00a0Vulkan\u00a0\u00a0\u00a0», et redémarrez le navigateur. Regardez ensuite chrome://gpu.',
       chromium: 'Mettez le navigateur à jour, et activez l’accélération graphique dans Paramètres, Système.',
       intelLinux:
         'Installez le pilote Vulkan de Mesa (mesa-vulkan-drivers, le nom du paquet varie) et redémarrez le navigateur.',
@@ -882,35 +881,35 @@ export const FR: Translation = {
       nvidiaLinux:
         'Installez le pilote NVIDIA 535 ou plus récent avec sa partie Vulkan, et redémarrez le navigateur.',
       intelWindows:
-        'Installez le dernier pilote graphique Intel ; avant la génération 8, il n’y a pas de moyen.',
+        'Installez le dernier pilote graphique Intel\u202f; avant la génération 8, il n’y a pas de moyen.',
       amdWindows: 'Installez le dernier pilote AMD Adrenalin.',
       nvidiaWindows:
         'Installez le dernier pilote NVIDIA, et choisissez pour ce navigateur Hautes performances dans les paramètres graphiques.',
-      apple: 'Mettez macOS à jour : le pilote vient avec.',
+      apple: 'Mettez macOS à jour\u00a0: le pilote vient avec.',
       driver: 'Installez le dernier pilote graphique de votre système et redémarrez le navigateur.',
       gpuFlag: 'Activez l’accélération graphique dans les paramètres du navigateur.',
       f16Nvidia:
-        'Chrome demande Vulkan ou D3D12 avec stockage 16 bits : les cartes à partir de RTX 20 l’ont avec un pilote récent.',
+        'Chrome demande Vulkan ou D3D12 avec stockage 16 bits\u00a0: les cartes à partir de RTX 20 l’ont avec un pilote récent.',
       f16Intel: 'Les processeurs Intel à partir de la génération 8 l’ont avec un pilote récent.',
       f16Amd: 'Les cartes Radeon à partir de Vega l’ont avec un pilote récent.',
-      f16Other: 'Sans elle, les poids prennent deux fois plus de mémoire ; q8 les garde petits.',
-      binding: 'Choisissez q8 ou q4f32 plus bas : leurs tampons sont plus petits.',
+      f16Other: 'Sans elle, les poids prennent deux fois plus de mémoire\u202f; q8 les garde petits.',
+      binding: 'Choisissez q8 ou q4f32 plus bas\u00a0: leurs tampons sont plus petits.',
       choosefp32:
-        'Rien à faire maintenant : Cadenza est descendu d’un cran de lui-même. Un nouveau pilote peut y remédier ; refaites alors tous les tests.',
+        'Rien à faire maintenant\u00a0: Cadenza est descendu d’un cran de lui-même. Un nouveau pilote peut y remédier\u202f; refaites alors tous les tests.',
       choose: 'Mettez le calcul sur automatique plus bas.',
       reload:
         'Rechargez la page une fois. Si cela reste, le serveur doit envoyer les en-têtes d’isolation (voir le README).',
       update: 'Mettez le navigateur à jour.',
       cores:
-        'Certains navigateurs cachent des cœurs par discrétion (Brave, Firefox avec resistFingerprinting) : permettez-en plus à ce site.',
+        'Certains navigateurs cachent des cœurs par discrétion (Brave, Firefox avec resistFingerprinting)\u00a0: permettez-en plus à ce site.',
       threads: 'Mettez les fils sur automatique plus bas.',
       memory: 'Fermez d’autres onglets, choisissez q8 ou q4f16 plus bas, et gardez les morceaux courts.',
       storage:
-        'Permettez à ce site de garder des données : quittez la fenêtre privée, ou autorisez les données de sites dans les paramètres.',
+        'Permettez à ce site de garder des données\u00a0: quittez la fenêtre privée, ou autorisez les données de sites dans les paramètres.',
       room: 'Supprimez les morceaux ou modèles inutiles, ou faites de la place sur le disque.',
       persist: 'Appuyez sur Protéger à la page Modèles, ou installez Cadenza comme application.',
       offline:
-        'Restez en ligne une minute avec cette page ouverte ; ce qu’il faut aux morceaux est récupéré une fois.',
+        'Restez en ligne une minute avec cette page ouverte\u202f; ce qu’il faut aux morceaux est récupéré une fois.',
     },
   },
   bench: {
@@ -936,7 +935,7 @@ export const FR: Translation = {
     storage: 'Stockage',
     used: (used, free) => `${used} utilisés, ${free} libres`,
     songs: (size) => `Morceaux ${size}`,
-    protected: 'Protégé : le navigateur ne l’effacera pas de lui-même',
+    protected: 'Protégé\u00a0: le navigateur ne l’effacera pas de lui-même',
     unprotected: 'Le navigateur peut l’effacer quand la place manque',
     protect: 'Protéger',
     protectDenied:
@@ -985,17 +984,17 @@ export const FR: Translation = {
     not: 'Ne convient pas à cet appareil',
     slow: 'Il tournerait sur le processeur, ce qui prend de longues minutes par morceau.',
     one: (need, budget) =>
-      `Toutes les parties ensemble prennent ${need} et le budget de mémoire est de ${budget} ; elles sont donc chargées une à une.`,
-    whole: (need, budget) => `Il prend ${need} de mémoire ; le budget est ici de ${budget}.`,
+      `Toutes les parties ensemble prennent ${need} et le budget de mémoire est de ${budget}\u202f; elles sont donc chargées une à une.`,
+    whole: (need, budget) => `Il prend ${need} de mémoire\u202f; le budget est ici de ${budget}.`,
     wayOut:
       'Une précision plus petite, un morceau plus court ou un budget de mémoire plus grand à la page Appareil peut aider.',
     kinds: {
       fp16: 'La meilleure qualité et la meilleure vitesse sur les GPU à demi-précision',
       q8: 'Moitié moins gros, difficile à distinguer',
-      q4f16: 'Quatre fois plus petit, plus grossier ; GPU à demi-précision',
-      q4f32: 'Quatre fois plus petit, plus grossier ; tout GPU ou processeur',
-      bf16: 'Exact, pour les GPU sans demi-précision ; demande beaucoup de mémoire',
-      fp32: 'La référence ; demande énormément de mémoire',
+      q4f16: 'Quatre fois plus petit, plus grossier\u202f; GPU à demi-précision',
+      q4f32: 'Quatre fois plus petit, plus grossier\u202f; tout GPU ou processeur',
+      bf16: 'Exact, pour les GPU sans demi-précision\u202f; demande beaucoup de mémoire',
+      fp32: 'La référence\u202f; demande énormément de mémoire',
     },
     memory: (size) => `${size} de mémoire`,
     likeness: (error) => `écart ${error}`,
@@ -1032,23 +1031,23 @@ export const FR: Translation = {
     installed: (title, precision) => `${title} est installé en ${precision}`,
     imported: (title) => `${title} a été ajouté`,
     exported: (title) => `${title} a été exporté`,
-    sound: (title) => `${title} : chaque fichier est comme il doit être`,
+    sound: (title) => `${title}\u00a0: chaque fichier est comme il doit être`,
     damaged: (n, first) =>
       plural(
         n,
-        `# fichier était abîmé et a été supprimé : ${first}. Réparer le refait.`,
+        `# fichier était abîmé et a été supprimé\u00a0: ${first}. Réparer le refait.`,
         `# fichiers étaient abîmés et ont été supprimés, dont ${first}. Réparer les refait.`,
       ),
     sourceTitle: 'Directement des fichiers officiels.',
     sourceText:
-      'Cadenza lit le checkpoint publié, le convertit ici et le vérifie par son SHA-256. Vous pouvez fermer l’onglet ; cela reprend où c’en était.',
+      'Cadenza lit le checkpoint publié, le convertit ici et le vérifie par son SHA-256. Vous pouvez fermer l’onglet\u202f; cela reprend où c’en était.',
     ownCopy: 'Utiliser plutôt ma copie',
     ownCopyUsed: (n) => plural(n, 'Lit votre copie, # fichier', 'Lit votre copie, # fichiers'),
     ownCopyForget: 'Revenir à l’adresse',
     from: 'D’où il vient',
     address: 'Adresse de la source',
     addressHint:
-      'Vide : l’adresse publiée. Une autre doit servir des parties de fichier (Range) et autoriser ce site (CORS).',
+      'Vide\u00a0: l’adresse publiée. Une autre doit servir des parties de fichier (Range) et autoriser ce site (CORS).',
     addressBad: 'Une adresse commence par https://, ou par http://localhost pour un serveur à vous.',
     published: 'empreinte publiée',
     recorded: 'empreinte de la première lecture',
@@ -1145,7 +1144,7 @@ export const FR: Translation = {
     },
     selfTest: 'Autotest',
     passed: (n, of) => `${n} sur ${of} réussis`,
-    notRun: 'Inutile : pas de WebGPU ici',
+    notRun: 'Inutile\u00a0: pas de WebGPU ici',
     results: {
       untested: 'non testé',
       passed: 'réussi',
@@ -1156,8 +1155,7 @@ export const FR: Translation = {
     logLines: 'Lignes du journal',
     logEmpty: 'Encore rien. Ce que fait le moteur s’écrit ici.',
     copyLog: 'Copier le journal',
-    times: 'Dernier morceau',
-    timesHint: (title) => `Ce qu’a duré chaque partie de « ${title} »`,
+    timesHint: (title) => `Ce qu’a duré chaque partie de «\u00a0\u00a0\u00a0${title}\u00a0\u00a0\u00a0»`,
     timeLoad: 'Chargement',
     none: 'Faites un morceau, et ses temps s’affichent ici.',
     failed: 'Cet appareil n’a pas pu être examiné',
@@ -1188,7 +1186,7 @@ export const FR: Translation = {
     pause: 'Mettre la file en pause',
     resume: 'Continuer',
     paused: 'En pause',
-    pausedHint: 'Le morceau en cours est enregistré ; rien ne se fait avant que vous continuiez.',
+    pausedHint: 'Le morceau en cours est enregistré\u202f; rien ne se fait avant que vous continuiez.',
     pausing: 'Pause après ce pas',
     pausedLive: 'La file est en pause',
     elsewhere: 'Un autre onglet de Cadenza fait ce morceau.',
@@ -1203,13 +1201,13 @@ export const FR: Translation = {
     fileName: 'Cadenza morceaux.json',
     faults: (n) =>
       plural(n, '# morceau de la liste ne convient pas', '# morceaux de la liste ne conviennent pas'),
-    atLine: (n) => `Ligne ${n} :`,
+    atLine: (n) => `Ligne ${n}\u00a0:`,
     takeNone: 'Laisser la liste',
     takeRest: (n) =>
       plural(n, 'Mettre l’autre morceau dans la file', 'Mettre les # autres morceaux dans la file'),
     retryAll: (n) => plural(n, 'Réessayer # morceau échoué', 'Réessayer # morceaux échoués'),
     next: 'Le faire ensuite',
-    handle: (title) => `Déplacer ${title} : flèches, ou glisser`,
+    handle: (title) => `Déplacer ${title}\u00a0: flèches, ou glisser`,
     moved: (title, n, of) => `${title} est numéro ${n} sur ${of}`,
     gaveUp: (n) =>
       `Ce morceau a mis fin ${n} fois à son onglet avant qu’un pas ait pu être enregistré. Peut-être ne tient-il pas en mémoire.`,
@@ -1221,13 +1219,13 @@ export const FR: Translation = {
     quarter: { 1: 'Un quart fait', 2: 'À moitié fait', 3: 'Trois quarts faits' },
     ready: (title) => `${title} est prêt`,
     cancelled: (title) => `${title} a été annulé`,
-    failed: (title, what) => `${title} : ${what}`,
+    failed: (title, what) => `${title}\u00a0: ${what}`,
   },
   toast: { ready: (title) => `${title} est prêt`, play: 'Lire', region: 'Avis' },
   keys: {
     title: 'Raccourcis clavier',
     search: 'Trouver un raccourci',
-    none: (query) => `Aucun raccourci ne correspond à « ${query} ».`,
+    none: (query) => `Aucun raccourci ne correspond à «\u00a0\u00a0\u00a0${query}\u00a0\u00a0\u00a0».`,
     single: 'Touches seules',
     singleHint: 'Espace, flèches, L, M et autres. Désactivé, il ne reste que ceux avec Ctrl ou ⌘.',
     groups: { play: 'Écouter', make: 'Créer', regions: 'Travailler un morceau', everywhere: 'Partout' },
@@ -1309,9 +1307,9 @@ export const FR: Translation = {
     title: 'Palette de commandes',
     hint: 'Tapez une commande, un réglage ou un morceau',
     results: 'Résultats',
-    none: (query) => `Rien ne correspond à « ${query} ».`,
+    none: (query) => `Rien ne correspond à «\u00a0\u00a0\u00a0${query}\u00a0\u00a0\u00a0».`,
     groups: { actions: 'Commandes', settings: 'Réglages', presets: 'Styles', songs: 'Morceaux' },
-    field: (group, name) => `${group} : ${name}`,
+    field: (group, name) => `${group}\u00a0: ${name}`,
     on: 'oui',
     off: 'non',
   },
