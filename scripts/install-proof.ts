@@ -320,9 +320,10 @@ async function installOnce(address: string, precision: Precision, number: number
     const end = (): void => void (over = true);
     work.then(end, end);
     while (!over) {
-      await new Promise((resolve) => setTimeout(resolve, small ? 50 : 250));
+      await new Promise((resolve) => setTimeout(resolve, small ? 5 : 250));
       last = await page.evaluate(() => (window as unknown as ProofWindow).progress);
       heapBytes = Math.max(heapBytes, await page.workerHeap());
+      if (small) await page.collectGarbage(); // as often as in an hour of a large one
       const stalled = stalls(last);
       if (stalled || (last && last.done / last.total >= killAt)) {
         const made = result(stalled ? 'stalled' : whole ? 'browser killed' : 'tab killed');

@@ -14,6 +14,8 @@ export interface Tab {
   script(text: string): Promise<unknown>;
   /** Bytes of the heap of the page's latest worker and of its array buffers. */
   workerHeap(): Promise<number>;
+  /** Has that worker's garbage collected now. */
+  collectGarbage(): Promise<void>;
   /** Ends the browser. Does nothing when it is gone. */
   close(): Promise<void>;
 }
@@ -97,6 +99,9 @@ export async function openTab(executable: string, profile: string, url: string):
       const usage = await pipe.send('Runtime.getHeapUsage', {}, worker);
       const { usedSize, backingStorageSize } = usage as { usedSize: number; backingStorageSize: number };
       return usedSize + backingStorageSize;
+    },
+    async collectGarbage() {
+      await pipe.send('HeapProfiler.collectGarbage', {}, worker);
     },
     async close() {
       await pipe.send('Browser.close', {}).catch(() => undefined); // it may be gone
