@@ -10,7 +10,7 @@
  *
  * It goes in stages (STAGES and TAIL below). FOLDER/report.json keeps every figure as soon as it is known and which
  * stages are done: started again with the same folder it goes on from there. `--stage` runs just those, done or not:
- * `compare` for all precisions, `compare:q8` for one. `--size small` goes the same way in seconds. Without --keep the
+ * `compare` for all precisions, `compare:q8` for one; `import` stands in for the installation. `--size small` goes the same way in seconds. Without --keep the
  * large files are deleted once everything has passed. Needs some 25 GB of disk, 10 GB of memory and half an hour;
  * Linux, for the memory figures.
  */
@@ -87,6 +87,8 @@ const STAGES: Readonly<Record<string, (address: string, precision: Precision) =>
   wasm: compareSongs,
   remove: removed,
 };
+/** Only when asked for: with the Python converter's pack in the place of an installation, to prove what comes after. */
+const ON_DEMAND: typeof STAGES = { import: imported };
 /** At the end, whatever is installed. */
 const TAIL: Readonly<Record<string, (address: string) => Promise<void>>> = { rate: writeRate };
 
@@ -164,7 +166,7 @@ const server = await serve({ root: site, port });
 if (small) slowDown(server, 40); // else it is over before it can be killed
 const address = addressOf(server);
 for (const precision of precisions) {
-  for (const [name, work] of Object.entries(STAGES)) {
+  for (const [name, work] of Object.entries(only ? { ...ON_DEMAND, ...STAGES } : STAGES)) {
     const sound = await run(`${name}:${precision}`, () => work(address, precision));
     if (!sound) break; // what comes after builds on it
   }
@@ -514,6 +516,35 @@ async function compareSongs(address: string, precision: Precision): Promise<void
         finite && off <= LIMITS.difference, // never true of NaN
       );
     }
+  });
+}
+
+/** Takes the Python converter's pack in as the Models page does. */
+async function imported(address: string, precision: Precision): Promise<void> {
+  const link = path.join(site, `pack.${precision}`);
+  if (!existsSync(link)) symlinkSync(packOf(precision), link);
+  await withBrowser(address, async ({ page, sampler }) => {
+    sampler.take();
+    const started = performance.now();
+    const bytes = await page.evaluate(
+      async ({ base, names }) => {
+        const { models, Comlink } = window as unknown as ProofWindow;
+        const files = [];
+        for (const name of names)
+          files.push({ path: name, file: await (await fetch(base + name, { cache: 'no-store' })).blob() });
+        await models.importPack(
+          files,
+          Comlink.proxy(() => undefined),
+        );
+        return files.reduce((sum, { file }) => sum + file.size, 0);
+      },
+      { base: `${address}pack.${precision}/`, names: readdirSync(packOf(precision)) },
+    );
+    const ms = performance.now() - started;
+    note(
+      'pack of the Python converter taken in',
+      `${gib(bytes)} in ${seconds(ms)}; renderer peak ${gib(sampler.take()['renderer'] ?? 0)}`,
+    );
   });
 }
 
