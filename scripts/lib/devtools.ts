@@ -90,7 +90,12 @@ export async function openTab(executable: string, profile: string, url: string):
     throw new Error(description ?? (value === undefined ? thrown.text : JSON.stringify(value)));
   }
   const there = `location.href === ${JSON.stringify(url)} && document.readyState === 'complete'`;
-  while ((await script(there)) !== true) await new Promise((resolve) => setTimeout(resolve, 50));
+  const between = (thrown: unknown): boolean => {
+    if (thrown instanceof Error && thrown.message.includes('context')) return false; // no document at this moment
+    throw thrown;
+  };
+  while ((await script(there).catch(between)) !== true)
+    await new Promise((resolve) => setTimeout(resolve, 50));
   return {
     evaluate: async (work: (given: never) => unknown, given?: unknown) =>
       script(`(${work.toString()})(${JSON.stringify(given)})`) as Promise<never>, // as the function says
