@@ -188,8 +188,12 @@ class Run {
 
   async convert(ref: SourceRef): Promise<void> {
     const state = (this.#journal.files[ref.path] ??= { position: 0, hash: '', header: '', sha256: '' });
-    if (state.sha256 === '') await this.#read(ref, state);
-    await this.#finish(ref);
+    try {
+      if (state.sha256 === '') await this.#read(ref, state);
+      await this.#finish(ref);
+    } catch (thrown) {
+      throw await explain(thrown, ref);
+    }
     this.#passed += ref.bytes;
   }
 
@@ -238,8 +242,6 @@ class Run {
         signal.throwIfAborted();
       }
       writers.flush();
-    } catch (thrown) {
-      throw await explain(thrown, ref);
     } finally {
       writers.close();
     }
@@ -359,21 +361,17 @@ class Run {
     ref: SourceRef,
   ): Promise<{ bytes: Uint8Array; sha256: string; tensors: ReadonlyMap<string, SourceTensor> }> {
     const { reader, signal } = this.#job;
-    try {
-      const prefix = await reader.read(ref, 0, LENGTH_BYTES, signal);
-      const base = LENGTH_BYTES + headerLength(prefix, ref.bytes);
-      const bytes = await reader.read(ref, 0, base, signal);
-      const { ranges } = parseLayout(bytes.subarray(LENGTH_BYTES), ref.bytes - base);
-      const tensors = new Map(
-        [...ranges].map(([key, range]) => [
-          key,
-          { ...range, begin: base + range.begin, end: base + range.end },
-        ]),
-      );
-      return { bytes, sha256: await sha256(bytes), tensors };
-    } catch (thrown) {
-      throw await explain(thrown, ref);
-    }
+    const prefix = await reader.read(ref, 0, LENGTH_BYTES, signal);
+    const base = LENGTH_BYTES + headerLength(prefix, ref.bytes);
+    const bytes = await reader.read(ref, 0, base, signal);
+    const { ranges } = parseLayout(bytes.subarray(LENGTH_BYTES), ref.bytes - base);
+    const tensors = new Map(
+      [...ranges].map(([key, range]) => [
+        key,
+        { ...range, begin: base + range.begin, end: base + range.end },
+      ]),
+    );
+    return { bytes, sha256: await sha256(bytes), tensors };
   }
 
   /** The header was read for itself first; what is hashed has to be the same. */
@@ -479,11 +477,13 @@ async function explain(thrown: unknown, ref: SourceRef): Promise<unknown> {
   if (thrown instanceof EngineError && thrown.code === 'integrity' && !thrown.message.includes(ref.path)) {
     return new EngineError('integrity', `${ref.path}: ${thrown.message}`, { cause: thrown.cause });
   }
-  if (!(thrown instanceof DOMException && thrown.name === 'QuotaExceededError')) return thrown;
+  // Weights notice it themselves; the journal's own file says it through the folder.
+  const first = thrown instanceof EngineError ? thrown.cause : thrown;
+  if (!(first instanceof DOMException && first.name === 'QuotaExceededError')) return thrown;
   const { quota = 0 } = await (navigator.storage?.estimate?.() ?? {});
   const limit = quota > 0 ? ` (it allows ${(quota / 1e9).toFixed(1)} GB)` : '';
   const message = `This site's storage is full${limit}. What was made so far is kept: free some space and go on, or choose a smaller precision.`;
-  return new EngineError('storage', message, { cause: thrown });
+  return new EngineError('storage', message, { cause: first });
 }
 
 function toBase64(bytes: Uint8Array): string {
