@@ -125,8 +125,7 @@ export const FR: Translation = {
   },
   problems: {
     range: (name, min, max, got) => `${name} doit aller de ${min} à ${max} (valeur\u00a0: ${got}).`,
-    number: (name, got) =>
-      `${name} doit être un nombre (valeur\u00a0: «\u00a0\u00a0\u00a0${got}\u00a0\u00a0\u00a0»).`,
+    number: (name, got) => `${name} doit être un nombre (valeur\u00a0: «\u00a0${got}\u00a0»).`,
     whole: (name, min, max, got) => `${name} doit être un entier de ${min} à ${max} (valeur\u00a0: ${got}).`,
     tooLong: (name, length, limit) =>
       `${name} compte ${length} caractères\u202f; ce modèle en prend ${limit} au plus.`,
@@ -140,7 +139,7 @@ export const FR: Translation = {
     search: 'Trouver un réglage',
     searchHint: 'Trouver un réglage, comme oméga ou échelle',
     changed: (n) => plural(n, '# modifié', '# modifiés'),
-    none: (query) => `Aucun réglage ne correspond à «\u00a0\u00a0\u00a0${query}\u00a0\u00a0\u00a0».`,
+    none: (query) => `Aucun réglage ne correspond à «\u00a0${query}\u00a0».`,
     resetAll: 'Tout rétablir',
     resetHint: 'Double-clic ou Retour arrière sur un nombre le rétablit',
     done: 'Terminé',
@@ -245,21 +244,20 @@ export const FR: Translation = {
     more: (n) => plural(n, '# autre', '# autres'),
     about: {
       unknownSection: (line, what) =>
-        `Ligne ${line}\u00a0: le modèle ne connaît pas la section «\u00a0\u00a0\u00a0${what}\u00a0\u00a0\u00a0». Prenez verse, chorus, bridge et autres.`,
+        `Ligne ${line}\u00a0: le modèle ne connaît pas la section «\u00a0${what}\u00a0». Prenez verse, chorus, bridge et autres.`,
       inlineBrackets: (line, what) =>
         `Ligne ${line}\u00a0: ${what} au milieu d’une ligne n’est pas un titre. Mettez-le seul sur sa ligne, ou ôtez-le.`,
       repeat: (line, what) =>
-        `Ligne ${line}\u00a0: «\u00a0\u00a0\u00a0${what}\u00a0\u00a0\u00a0» est chanté tel quel. Écrivez la reprise en entier.`,
+        `Ligne ${line}\u00a0: «\u00a0${what}\u00a0» est chanté tel quel. Écrivez la reprise en entier.`,
       longLine: (line, what) =>
         `La ligne ${line} a ${what} syllabes. Les longues lignes sont bousculées\u202f; coupez-la.`,
       mixedScripts: (line) =>
         `La ligne ${line} mêle des écritures. Une ligne se chante dans une langue\u00a0: donnez à chacune la sienne.`,
       script: (line, what) =>
-        `Ligne ${line}\u00a0: le modèle n’a pas de lettres pour «\u00a0\u00a0\u00a0${what}\u00a0\u00a0\u00a0». Écrivez-le comme il sonne, en lettres latines.`,
-      symbols: (line, what) =>
-        `Ligne ${line}\u00a0: «\u00a0\u00a0\u00a0${what}\u00a0\u00a0\u00a0» ne se chante pas.`,
+        `Ligne ${line}\u00a0: le modèle n’a pas de lettres pour «\u00a0${what}\u00a0». Écrivez-le comme il sonne, en lettres latines.`,
+      symbols: (line, what) => `Ligne ${line}\u00a0: «\u00a0${what}\u00a0» ne se chante pas.`,
       language: (line, what) =>
-        `Ligne ${line}\u00a0: «\u00a0\u00a0\u00a0${what}\u00a0\u00a0\u00a0» n’est pas une langue qui puisse être chantée.`,
+        `Ligne ${line}\u00a0: «\u00a0${what}\u00a0» n’est pas une langue qui puisse être chantée.`,
       noSections: () => 'Aucune section n’a de titre. Avec [verse] et [chorus], le morceau prend forme.',
       tooLong: () =>
         'Il y a plus de mots que la durée n’en tient. Allongez le morceau ou raccourcissez les paroles.',
@@ -269,7 +267,7 @@ export const FR: Translation = {
     title: 'Styles tout prêts',
     hint: 'Des styles entiers pour commencer. Écouter fabrique une fois un court morceau sur cet appareil\u202f; il reste dans la bibliothèque.',
     search: 'Trouver un style',
-    none: (query) => `Aucun style ne correspond à «\u00a0\u00a0\u00a0${query}\u00a0\u00a0\u00a0».`,
+    none: (query) => `Aucun style ne correspond à «\u00a0${query}\u00a0».`,
     own: 'Vos styles',
     noOwn: 'Aucun pour l’instant. Ce que contient le formulaire peut être gardé sous un nom.',
     name: 'Nom du style',
@@ -543,8 +541,7 @@ export const FR: Translation = {
     queue: 'File de lecture',
     queueOpen: (n) =>
       plural(n, 'File de lecture, # morceau à suivre', 'File de lecture, # morceaux à suivre'),
-    queueEmpty:
-      'Rien ne suit ce morceau. «\u00a0\u00a0\u00a0Lire ensuite\u00a0\u00a0\u00a0» à côté d’un morceau le met ici.',
+    queueEmpty: 'Rien ne suit ce morceau. «\u00a0Lire ensuite\u00a0» à côté d’un morceau le met ici.',
     queueNext: 'À suivre',
     queueMore: (n) => plural(n, 'et # autre', 'et # autres'),
     playNext: 'Lire ensuite',
@@ -674,9 +671,9 @@ export const FR: Translation = {
     songs: 'Morceaux',
     empty: 'Pas encore de morceau',
     emptyHint:
-      'Tout ce que vous faites reste ici, sur cet appareil. Commencez par une ligne, comme «\u00a0\u00a0\u00a0slow jazz waltz, piano trio\u00a0\u00a0\u00a0».',
+      'Tout ce que vous faites reste ici, sur cet appareil. Commencez par une ligne, comme «\u00a0slow jazz waltz, piano trio\u00a0».',
     make: 'Faire un morceau',
-    noMatch: (query) => `Rien ne correspond à «\u00a0\u00a0\u00a0${query}\u00a0\u00a0\u00a0».`,
+    noMatch: (query) => `Rien ne correspond à «\u00a0${query}\u00a0».`,
     noFavourites: 'Pas encore de favori. Le cœur à côté d’un morceau le met ici.',
     showAll: 'Montrer tous les morceaux',
     details: 'Détails du morceau',
@@ -872,7 +869,7 @@ export const FR: Translation = {
       safari: 'Passez à Safari 26, qui l’a. Avant\u00a0: Développement, Feature Flags, WebGPU.',
       ios: 'Passez à iOS ou iPadOS 26, qui l’ont dans tous les navigateurs.',
       chromiumLinux:
-        'Ouvrez chrome://flags, activez «\u00a0\u00a0\u00a0Unsafe WebGPU Support\u00a0\u00a0\u00a0» et «\u00a0\u00a0\u00a0Vulkan\u00a0\u00a0\u00a0», et redémarrez le navigateur. Regardez ensuite chrome://gpu.',
+        'Ouvrez chrome://flags, activez «\u00a0Unsafe WebGPU Support\u00a0» et «\u00a0Vulkan\u00a0», et redémarrez le navigateur. Regardez ensuite chrome://gpu.',
       chromium: 'Mettez le navigateur à jour, et activez l’accélération graphique dans Paramètres, Système.',
       intelLinux:
         'Installez le pilote Vulkan de Mesa (mesa-vulkan-drivers, le nom du paquet varie) et redémarrez le navigateur.',
@@ -1155,7 +1152,7 @@ export const FR: Translation = {
     logLines: 'Lignes du journal',
     logEmpty: 'Encore rien. Ce que fait le moteur s’écrit ici.',
     copyLog: 'Copier le journal',
-    timesHint: (title) => `Ce qu’a duré chaque partie de «\u00a0\u00a0\u00a0${title}\u00a0\u00a0\u00a0»`,
+    timesHint: (title) => `Ce qu’a duré chaque partie de «\u00a0${title}\u00a0»`,
     timeLoad: 'Chargement',
     none: 'Faites un morceau, et ses temps s’affichent ici.',
     failed: 'Cet appareil n’a pas pu être examiné',
@@ -1225,7 +1222,7 @@ export const FR: Translation = {
   keys: {
     title: 'Raccourcis clavier',
     search: 'Trouver un raccourci',
-    none: (query) => `Aucun raccourci ne correspond à «\u00a0\u00a0\u00a0${query}\u00a0\u00a0\u00a0».`,
+    none: (query) => `Aucun raccourci ne correspond à «\u00a0${query}\u00a0».`,
     single: 'Touches seules',
     singleHint: 'Espace, flèches, L, M et autres. Désactivé, il ne reste que ceux avec Ctrl ou ⌘.',
     groups: { play: 'Écouter', make: 'Créer', regions: 'Travailler un morceau', everywhere: 'Partout' },
@@ -1307,7 +1304,7 @@ export const FR: Translation = {
     title: 'Palette de commandes',
     hint: 'Tapez une commande, un réglage ou un morceau',
     results: 'Résultats',
-    none: (query) => `Rien ne correspond à «\u00a0\u00a0\u00a0${query}\u00a0\u00a0\u00a0».`,
+    none: (query) => `Rien ne correspond à «\u00a0${query}\u00a0».`,
     groups: { actions: 'Commandes', settings: 'Réglages', presets: 'Styles', songs: 'Morceaux' },
     field: (group, name) => `${group}\u00a0: ${name}`,
     on: 'oui',
