@@ -190,7 +190,7 @@ test('bad files are refused by name in every other place that takes files, and n
     await dismissAll(page);
   }
   await expect(loras.getByRole('switch')).toHaveCount(0);
-  await page.keyboard.press('Escape');
+  await page.getByRole('button', { name: TEXT.advanced.close }).click();
   // A sound of one's own.
   await studio.song.getByRole('button', { name: TEXT.sources.open }).click();
   const dialog = page.getByRole('dialog', { name: TEXT.sources.title });
