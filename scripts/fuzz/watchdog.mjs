@@ -1,4 +1,5 @@
 /** Ends the process when the case in hand stays the same for too long: a loop without end lets nothing else run. */
+import { writeSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
 
 const LIMIT = 30; // seconds
@@ -9,6 +10,6 @@ setInterval(() => {
   since = now === seen ? since + 1 : 0;
   seen = now;
   if (since < LIMIT) return;
-  process.stderr.write(`FOUND a case that does not end: seed ${now}\n`);
+  writeSync(2, `FOUND a case that does not end: seed ${now}\n`); // the stream would need the thread that hangs
   process.kill(process.pid, 'SIGKILL');
 }, 1000);

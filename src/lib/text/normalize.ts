@@ -67,6 +67,27 @@ export function normalizerOf(file: NormalizerFile | null | undefined): Normalize
 /** Longer grapheme clusters are mapped character by character (spm_precompiled's rule, in UTF-8 bytes). */
 const CLUSTER_BYTES = 6;
 
+const STRETCH = 256;
+const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
+
+/**
+ * Grapheme clusters, a stretch at a time: a segmenter's time grows with the square of its text. The last cluster of a
+ * stretch may go on behind it, so the next stretch begins with it; where a cluster begins, what lies before does not matter.
+ */
+export function* clusters(text: string): Generator<string> {
+  for (let from = 0, size = STRETCH; from < text.length;) {
+    const split = (text.codePointAt(from + size - 1) ?? 0) > 0xffff ? 1 : 0; // never between the halves of a pair
+    const end = from + size + split;
+    const all = [...segmenter.segment(text.slice(from, end))].map(({ segment }) => segment);
+    const whole = end >= text.length ? all : all.slice(0, -1);
+    size = whole.length > 0 ? STRETCH : 2 * size; // one cluster of thousands of marks
+    for (const segment of whole) {
+      yield segment;
+      from += segment.length;
+    }
+  }
+}
+
 /**
  * SentencePiece's character map: u32 size of a double-array trie, the trie's u32 units, then NUL-ended replacements
  * that the leaves point into. The reference takes the SHORTEST key that starts a cluster and replaces the whole
@@ -81,7 +102,6 @@ function charsmapOf(base64: string): Normalize {
   for (let i = 0; i < units.length; i++) units[i] = view.getUint32(4 + i * 4, true);
   const replacements = bytes.subarray(4 + trieBytes);
   const cache = new Map<string, string | null>();
-  const segmenter = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
   const lookUp = (key: string): string | null => {
     const cached = cache.get(key);
@@ -107,7 +127,7 @@ function charsmapOf(base64: string): Normalize {
 
   return (text) => {
     let out = '';
-    for (const { segment } of segmenter.segment(text)) {
+    for (const segment of clusters(text)) {
       const whole = utf8Length(segment) < CLUSTER_BYTES ? lookUp(segment) : null;
       if (whole !== null) out += whole;
       else for (const character of segment) out += lookUp(character) ?? character;
