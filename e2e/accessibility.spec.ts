@@ -49,37 +49,6 @@ test('360 pixels are enough on every page', async ({ page, studio }) => {
   }
 });
 
-test('a song is made, played and deleted by keyboard alone', async ({ page, studio }) => {
-  await studio.open();
-  await studio.fill({ prompt: '', seconds: 2 });
-  await page.locator('body').press('Tab');
-  // Tab reaches the style text; nothing on the way holds the focus.
-  for (let presses = 0; presses < 30; presses++) {
-    if (await studio.style.evaluate((area) => area === document.activeElement)) break;
-    await page.keyboard.press('Tab');
-  }
-  await expect(studio.style).toBeFocused();
-  await page.keyboard.type('calm piano, 80 bpm');
-  await page.keyboard.press('Control+Enter');
-  await expect(studio.cancel).toBeVisible();
-  await studio.idle();
-  await expect(studio.song.getByRole('button', { name: TEXT.song.download })).toBeVisible();
-  const player = page.getByRole('region', { name: TEXT.player.region });
-  await page.getByRole('main').focus();
-  await page.keyboard.press('Space');
-  await expect(player.getByRole('button', { name: TEXT.player.pause, exact: true })).toBeVisible();
-  await page.keyboard.press('l');
-  await expect(player.getByRole('button', { name: TEXT.player.loop })).toHaveAttribute(
-    'aria-pressed',
-    'true',
-  );
-  await page.keyboard.press('Delete');
-  await expect(studio.song.getByText(TEXT.song.empty)).toBeVisible();
-  await page.keyboard.press('Control+z');
-  await studio.go('library');
-  await expect(page.getByRole('region', { name: TEXT.library.songs }).getByRole('row')).toHaveCount(1);
-});
-
 test('a screen reader hears where a song is', async ({ page, studio }) => {
   await studio.open();
   await page.evaluate(() => {
