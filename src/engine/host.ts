@@ -15,7 +15,7 @@ import type { Value } from '../lib/tensor.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import type { GraphSource, KeptTensor, LoadedGraph, Runtime } from './ort.ts';
 import { lazySource } from './weights.ts';
-import type { OpenSource } from './weights.ts';
+import type { OpenSource, Recent } from './weights.ts';
 
 /** What a host needs from the place it runs in: a browser's worker, or Node. */
 export interface World {
@@ -318,19 +318,31 @@ export class Host<C = unknown> implements Model<C> {
       assert(file, `${variant.graph.path} reads ${location}, which its manifest does not name`);
       return file;
     };
-    const latest = { of: null, bytes: null };
+    const opened = new Map<string, Promise<OpenSource>>(); // once each: OPFS files may be open to one reader alone
+    const recent: Recent = new Map();
+    const open = (location: string): Promise<OpenSource> => {
+      const file = at(location);
+      const found =
+        opened.get(location) ??
+        this.#world
+          .weights(file)
+          .then((source) => source ?? lazySource(file.bytes, recent, () => this.#world.read(file)));
+      opened.set(location, found);
+      return found;
+    };
+    const read = int8?.weights(async (location, into, from) => (await open(location)).read(into, from));
     return {
       model: int8?.model ?? model,
       files,
       weights: async (file) => {
         if (edit && touches(file)) return edit.apply(file.path, await this.#world.read(file));
-        if (!int8) return (await this.#world.weights(file)) ?? this.#world.read(file);
-        // Made when the session asks for it, so that one file at a time is in memory.
-        return lazySource(file.bytes, latest, async () =>
-          int8.weights(file.location, new Uint8Array(await this.#world.read(file)), (location) =>
-            this.#world.read(at(location)),
-          ),
-        );
+        if (!read) return (await this.#world.weights(file)) ?? this.#world.read(file);
+        const source = await open(file.location);
+        return {
+          size: source.size,
+          read: (into, from) => read(file.location, into, from),
+          close: () => source.close(),
+        };
       },
     };
   }

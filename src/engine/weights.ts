@@ -28,25 +28,27 @@ export const memorySource = (bytes: Uint8Array): ByteSource => ({
   },
 });
 
-/** The file that was made last, of those that share it. */
-export interface Latest {
-  of: object | null;
-  bytes: Uint8Array | null;
-}
+/** Files that were read last, of those that share it; the latest at the end. */
+export type Recent = Map<object, Uint8Array>;
 
-/** A file of `size` bytes that is made when it is read, and forgotten when another one that shares `latest` is. */
-export function lazySource(size: number, latest: Latest, make: () => Promise<Uint8Array>): OpenSource {
+const RECENT = 2; // a file of codes, and the one that their scales lie in
+
+/** A file of `size` bytes that is read whole when it is asked for, and forgotten when others that share `recent` are. */
+export function lazySource(size: number, recent: Recent, open: () => Promise<Uint8Array>): OpenSource {
   const source: OpenSource = {
     size,
     async read(into, at) {
-      if (latest.of !== source || latest.bytes === null) {
-        latest.bytes = null;
-        latest.bytes = await make();
-        latest.of = source;
+      let bytes = recent.get(source);
+      if (!bytes) {
+        const [oldest] = recent.keys();
+        if (oldest && recent.size >= RECENT) recent.delete(oldest);
+        bytes = await open();
       }
-      return memorySource(latest.bytes).read(into, at);
+      recent.delete(source);
+      recent.set(source, bytes);
+      return memorySource(bytes).read(into, at);
     },
-    close: () => Object.assign(latest, { of: null, bytes: null }),
+    close: () => void recent.delete(source),
   };
   return source;
 }

@@ -4,7 +4,7 @@
  *
  *   m = max |x| of a token;  q = uint8(round(127 x / m) + 128);  y = (q - 128) W8 * scale of the column * m / 127
  *
- * and the stored codes (n, k), which share a scale every 32, become int8 (k, n) with one scale a column, in place.
+ * and the stored codes (n, k), which share a scale every 32, become int8 (k, n) with one scale a column.
  * Every token has a scale of its own, because one loud token would take the others' digits. Where the graph asks for
  * exact activations, what the digits left over makes a second row of digits, 254 times finer: 16 bits, at twice the
  * integer product, which is half of what expanding the codes takes.
@@ -12,17 +12,17 @@
 import { constant, ELEMENT, externalInitializer, intAttribute, node, readGraph, writeGraph } from './onnx.ts';
 import type { External, Initializer, Node } from './onnx.ts';
 
+/** Fills `into` from byte `at` of a weight file; gives how many bytes there were. */
+export type ReadPiece = (location: string, into: Uint8Array, at: number) => number | Promise<number>;
+
 export interface Int8Graph {
   readonly model: Uint8Array;
   /**
-   * A weight file in the form that this model reads; it may change `bytes` itself.
-   * @param read any weight file as it is stored: scales may lie in another file than their codes
+   * The weight files in the form that this model reads, in pieces of any size and order. Runtimes go from file to file,
+   * so a matrix is made when it is asked for and the last one is kept: a file made whole would be made again and again.
+   * @param stored the files as they are stored; scales may lie in another file than their codes
    */
-  weights(
-    location: string,
-    bytes: Uint8Array,
-    read: (location: string) => Promise<Uint8Array>,
-  ): Promise<Uint8Array>;
+  weights(stored: ReadPiece): ReadPiece;
 }
 
 const BITS = 8;
@@ -88,18 +88,7 @@ export function dynamicInt8(model: Uint8Array): Int8Graph | null {
       nodes: out,
       initializers: [...initializers.map((one) => replaced.get(one.name) ?? one), ...constants],
     }),
-    async weights(location, bytes, read) {
-      const touched = matrices.filter((m) => m.codes.location === location || m.scales.location === location);
-      for (const matrix of touched) {
-        const { codes, scales } = matrix;
-        const from = scales.location === location ? bytes : await read(scales.location);
-        const blocks = new Float32Array(from.slice(scales.offset, scales.offset + scales.length).buffer);
-        const columns = columnScales(matrix, blocks);
-        if (codes.location === location) requantise(matrix, blocks, columns, bytes);
-        if (scales.location === location) bytes.set(new Uint8Array(columns.buffer), scales.offset);
-      }
-      return bytes;
-    },
+    weights: (stored) => converted(matrices, stored),
   };
 }
 
@@ -112,6 +101,44 @@ function matrixOf(one: Node, stored: ReadonlyMap<string, Initializer>): Matrix |
   if (scales.type !== ELEMENT.float32) return null;
   const exact = intAttribute(one, 'accuracy_level') === EXACT;
   return { n, k, block, codes: codes.external, scales: scales.external, exact };
+}
+
+function converted(matrices: readonly Matrix[], stored: ReadPiece): ReadPiece {
+  const whole = async ({ location, offset, length }: External): Promise<Uint8Array<ArrayBuffer>> => {
+    const bytes = new Uint8Array(length);
+    const got = await stored(location, bytes, offset);
+    if (got !== length) throw new RangeError(`${location} ends ${length - got} bytes early`);
+    return bytes;
+  };
+  const blocksOf = async ({ scales }: Matrix): Promise<Float32Array> =>
+    new Float32Array((await whole(scales)).buffer);
+  const columnsOf = async (matrix: Matrix): Promise<Uint8Array> =>
+    new Uint8Array(columnScales(matrix, await blocksOf(matrix)).buffer);
+  let latest: { readonly of: Matrix; readonly codes: Promise<Uint8Array> } | null = null;
+  const codesOf = (matrix: Matrix): Promise<Uint8Array> => {
+    if (latest?.of !== matrix) {
+      const make = async (): Promise<Uint8Array> => {
+        const blocks = await blocksOf(matrix);
+        return requantised(matrix, blocks, columnScales(matrix, blocks), await whole(matrix.codes));
+      };
+      latest = { of: matrix, codes: make() };
+    }
+    return latest.codes;
+  };
+
+  return async (location, into, at) => {
+    const got = await stored(location, into, at);
+    const overlay = async (place: External, make: () => Promise<Uint8Array>): Promise<void> => {
+      const [begin, end] = [Math.max(at, place.offset), Math.min(at + got, place.offset + place.length)];
+      if (place.location !== location || begin >= end) return;
+      into.set((await make()).subarray(begin - place.offset, end - place.offset), begin - at);
+    };
+    for (const matrix of matrices) {
+      await overlay(matrix.codes, () => codesOf(matrix));
+      await overlay({ ...matrix.scales, length: 4 * matrix.n }, () => columnsOf(matrix));
+    }
+    return got;
+  };
 }
 
 /** Digits of a value and the sizes of its tokens. */
@@ -169,15 +196,15 @@ function columnScales({ n }: Matrix, blocks: Float32Array): Float32Array {
 
 const TILE = 64; // columns at a time: their lines of the transposed matrix stay in the cache
 
-function requantise(
-  { n, k, block, codes }: Matrix,
+/** Codes (n, k) of blocks -> int8 (k, n) of columns. */
+function requantised(
+  { n, k, block }: Matrix,
   blocks: Float32Array,
   columns: Float32Array,
-  file: Uint8Array,
-): void {
+  codes: Uint8Array,
+): Uint8Array {
   const each = blocks.length / n;
-  const from = file.slice(codes.offset, codes.offset + codes.length);
-  const to = new Int8Array(file.buffer, file.byteOffset + codes.offset, n * k);
+  const to = new Int8Array(n * k);
   for (let first = 0; first < n; first += TILE) {
     const last = Math.min(first + TILE, n);
     for (let b = 0; b < each; b++) {
@@ -186,8 +213,10 @@ function requantise(
         const column = columns[row]!;
         const factor = column === 0 ? 0 : blocks[row * each + b]! / column;
         const line = row * each * block;
-        for (let i = b * block; i < end; i++) to[i * n + row] = Math.round((from[line + i]! - ZERO) * factor);
+        for (let i = b * block; i < end; i++)
+          to[i * n + row] = Math.round((codes[line + i]! - ZERO) * factor);
       }
     }
   }
+  return new Uint8Array(to.buffer);
 }
