@@ -1,5 +1,4 @@
 /** Listening: the queue, loops and comparisons, measured at the audio clock. */
-import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 import { expect, test, TEXT, type Studio } from './fixtures.ts';
 import { gains, recordSound, rendered, started } from './sounding.ts';
@@ -287,29 +286,3 @@ test('the spectrum of a song is drawn and follows the zoom; the strip shows wher
   await expect(studio.song.getByRole('img', { name: /^Spectrum of Fast techno/ })).toBeVisible();
   await expect.poll(async () => (await spectrumOf(page, studio)).hash, 'another song').not.toBe(first.hash);
 });
-
-for (const colorScheme of ['light', 'dark'] as const) {
-  test(`axe finds nothing in what there is for listening, ${colorScheme}`, async ({ studio, page }) => {
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    await studio.open();
-    await studio.make({ seconds: 1, seed: 1, prompt: 'calm piano' });
-    await studio.make({ seconds: 1, seed: 2, prompt: 'calm piano' });
-    const faults = async (): Promise<readonly string[]> => {
-      const { violations } = await new AxeBuilder({ page })
-        .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])
-        .analyze();
-      return violations.flatMap(({ id, nodes }) => nodes.map(({ target }) => `${id}: ${target.join(' ')}`));
-    };
-    await studio.song.getByRole('radio', { name: TEXT.listen.spectrum }).check({ force: true });
-    await studio.song.getByRole('button', { name: TEXT.listen.zoomIn }).click();
-    const card = studio.song.getByRole('region', { name: TEXT.listen.compare });
-    await card.getByRole('button', { name: TEXT.listen.compareStart }).click();
-    await card.getByRole('switch', { name: TEXT.listen.blind }).check({ force: true });
-    expect(await faults(), 'spectrum, zoomed, blind').toEqual([]);
-    await card.getByRole('button', { name: TEXT.listen.choose(1) }).click();
-    await transport(page)
-      .getByRole('button', { name: TEXT.listen.queueOpen(0) })
-      .click();
-    expect(await faults(), 'queue').toEqual([]);
-  });
-}

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 import { unzipSync, zipSync } from 'fflate';
 import { readTags } from '../src/lib/audio/tags.ts';
 import { sourceOf } from '../src/lib/audio/bytes.ts';
 import { writeWav } from '../src/lib/audio/wav.ts';
+import { drop, type Thrown } from './dropping.ts';
 import { expect, test, TEXT } from './fixtures.ts';
 import type { Studio } from './fixtures.ts';
 import { difference } from './wav.ts';
@@ -13,42 +13,6 @@ const T = TEXT.exporting;
 const D = TEXT.drop;
 const PROMPT = 'slow jazz waltz, piano trio, 96 bpm, A minor';
 const SONG = { prompt: PROMPT, seconds: 1, seed: 7 };
-
-interface Thrown {
-  readonly name: string;
-  readonly bytes: Uint8Array | string;
-}
-
-/** Files let go over a part of the page, or pasted into it. Padding is never read: the browser makes it of pieces. */
-async function drop(
-  page: Page,
-  files: readonly (Thrown & { readonly padding?: number })[],
-  how: 'drop' | 'paste' = 'drop',
-  place = page.locator('body'),
-): Promise<void> {
-  const list = files.map(({ name, bytes, padding = 0 }) => {
-    return { name, padding, base64: Buffer.from(bytes).toString('base64') };
-  });
-  await place.evaluate(
-    (element, [list, how]) => {
-      const data = new DataTransfer();
-      for (const { name, padding, base64 } of list) {
-        const piece = new Blob([new Uint8Array(Math.min(padding, 2 ** 26))]);
-        const head = Uint8Array.from(atob(base64), (sign) => sign.charCodeAt(0));
-        const pieces = new Array<Blob>(padding === 0 ? 0 : padding / piece.size).fill(piece);
-        data.items.add(new File([head, ...pieces], name));
-      }
-      const dispatch = (event: Event): void => void element.dispatchEvent(event);
-      if (how === 'paste')
-        return dispatch(
-          new ClipboardEvent('paste', { clipboardData: data, bubbles: true, cancelable: true }),
-        );
-      for (const type of ['dragenter', 'dragover', 'drop'])
-        dispatch(new DragEvent(type, { dataTransfer: data, bubbles: true, cancelable: true }));
-    },
-    [list, how] as const,
-  );
-}
 
 const notices = (page: Page) => page.getByRole('region', { name: TEXT.toast.region });
 const lyrics = (studio: Studio) =>
@@ -360,53 +324,4 @@ test('the doctor names what is wrong and the way out, and a benchmark is measure
   expect(measured.graphs.length).toBeGreaterThan(4);
   await studio.go('library');
   await expect(page.getByText(TEXT.library.empty), 'it is thrown away').toBeVisible();
-});
-
-test('axe finds nothing serious in the dialogs of files, in both themes and on a phone', async ({
-  studio,
-  page,
-}) => {
-  await studio.open();
-  await studio.make(SONG);
-  const link = { cadenza: 1, title: 'A song', task: { prompt: PROMPT, lyrics: 'one\ntwo' } };
-  const { deflateSync, strToU8 } = await import('fflate');
-  const hash = Buffer.from(deflateSync(strToU8(JSON.stringify(link)))).toString('base64url');
-  const wav = Buffer.concat([Buffer.from('RIFF\0\0\0\0WAVE'), Buffer.alloc(64)]);
-  const open = {
-    [T.title]: () => studio.song.getByRole('button', { name: T.open, exact: true }).click(),
-    [TEXT.link.open]: () => page.evaluate((hash) => (location.hash = `#s=${hash}`), hash),
-    [D.ask]: () => drop(page, [{ name: 'take.wav', bytes: wav }]),
-    [TEXT.backup.title]: async () => {
-      await page.keyboard.press('Control+k');
-      await page.getByRole('combobox', { name: TEXT.palette.hint }).fill(TEXT.commands.backup);
-      await page.keyboard.press('Enter');
-    },
-  };
-  for (const [name, show] of Object.entries(open)) {
-    await page.setViewportSize({ width: 1440, height: 900 });
-    await show();
-    await expect(page.getByRole('dialog', { name, exact: true })).toBeVisible();
-    for (const [colorScheme, width] of [
-      ['light', 1440],
-      ['dark', 768],
-      ['light', 360],
-    ] as const) {
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      await page.setViewportSize({ width, height: 800 });
-      const { violations } = await new AxeBuilder({ page })
-        .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])
-        .analyze();
-      const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-      expect(
-        serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`),
-        `${name}, ${colorScheme}, ${width}`,
-      ).toEqual([]);
-      if (process.env.SHOTS)
-        await page.screenshot({
-          path: `${process.env.SHOTS}/${name.replace(/\W+/g, '-')}-${width}-${colorScheme}.png`,
-        });
-    }
-    await page.keyboard.press('Escape');
-    await expect(page.getByRole('dialog', { name, exact: true })).toHaveCount(0);
-  }
 });
