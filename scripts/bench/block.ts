@@ -124,8 +124,14 @@ async function writeInt8(folder: string, graph: string, paths: readonly string[]
   const int8 = dynamicInt8(new Uint8Array(await readFile(path.join(folder, `${graph}.q8.onnx`))));
   if (int8 === null) throw new Error(`${graph}: the q8 graph has no 8-bit products`);
   await writeFile(path.join(folder, `${graph}.int8.onnx`), int8.model);
-  for (const [name, bytes] of stored) {
-    const changed = await int8.weights(name, bytes.slice(), async (location) => stored.get(location)!);
+  const read = int8.weights((location, into, at) => {
+    const piece = stored.get(location)!.subarray(at, at + into.length);
+    into.set(piece);
+    return piece.length;
+  });
+  for (const [name, { length }] of stored) {
+    const changed = new Uint8Array(length);
+    if ((await read(name, changed, 0)) !== length) throw new Error(`${name}: shorter than it is stored`);
     await writeFile(path.join(folder, name), changed);
   }
 }
