@@ -129,8 +129,9 @@ export const TARGETS: Readonly<Record<string, Target>> = {
     share: 2,
     run(dice) {
       const bytes = damaged(unigrams, dice);
-      refusable(() => loadTokenizer(bytes).encode(strangeText(dice)));
-      return bytes.length;
+      const words = strangeText(dice); // a long one asks for memory too
+      refusable(() => loadTokenizer(bytes).encode(words));
+      return bytes.length + words.length;
     },
   },
   'unigram texts': {
@@ -145,8 +146,9 @@ export const TARGETS: Readonly<Record<string, Target>> = {
     share: 4,
     run(dice) {
       const bytes = damaged(BPE, dice);
-      refusable(() => bpeTokenizer(bytes)(strangeText(dice)));
-      return bytes.length;
+      const words = strangeText(dice);
+      refusable(() => bpeTokenizer(bytes)(words));
+      return bytes.length + words.length;
     },
   },
   graphs: {
