@@ -97,7 +97,12 @@ function charsmapOf(base64: string): Normalize {
   const bytes = decodeBase64(base64);
   if (bytes.length === 0) return (text) => text;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const trieBytes = view.getUint32(0, true);
+  const trieBytes = bytes.length < 4 ? Infinity : view.getUint32(0, true);
+  if (trieBytes > bytes.length - 4)
+    throw new EngineError(
+      'manifest',
+      `tokenizer.json: the character map of ${bytes.length} bytes ends inside its trie of ${trieBytes}.`,
+    );
   const units = new Uint32Array(trieBytes >> 2);
   for (let i = 0; i < units.length; i++) units[i] = view.getUint32(4 + i * 4, true);
   const replacements = bytes.subarray(4 + trieBytes);

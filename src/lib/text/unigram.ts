@@ -87,8 +87,8 @@ function preTokenizerOf(file: PreTokenizerFile | null | undefined): Words {
 /** Spaces become a visible mark that also starts each word. */
 function metaspace(file: PreTokenizerFile): Words {
   const mark = file.replacement ?? '▁';
-  if (typeof mark !== 'string' || mark === '')
-    throw new EngineError('manifest', 'tokenizer.json: the replacement of Metaspace is not a text.');
+  if (typeof mark !== 'string' || [...mark].length !== 1)
+    throw new EngineError('manifest', 'tokenizer.json: the replacement of Metaspace is not one character.');
   const scheme = file.prepend_scheme ?? (file.add_prefix_space === false ? 'never' : 'always');
   return (text, first) => {
     if (!text) return [];
