@@ -72,10 +72,12 @@ async function fits(checkpoint: string, recipes: string): Promise<boolean> {
   const listed = await readJson(path.join(recipes, 'manifest.json')).catch(() => null);
   if (listed === null) return false;
   const { config } = listed as { config: { heads: number; headDim: number } };
-  const own = (await readJson(path.join(checkpoint, 'ace_step_transformer/config.json'))) as Record<
-    string,
-    unknown
-  >;
+  const own = (await readJson(path.join(checkpoint, 'ace_step_transformer/config.json')).catch(
+    (cause: unknown) => {
+      const message = `${checkpoint} holds no ace_step_transformer/config.json that can be read. Name the folder of an official checkpoint: ace_step_transformer, music_dcae_f8c8, music_vocoder and umt5-base lie in it.`;
+      throw new EngineError('manifest', message, { cause });
+    },
+  )) as Record<string, unknown>;
   return own['num_attention_heads'] === config.heads && own['attention_head_dim'] === config.headDim;
 }
 
