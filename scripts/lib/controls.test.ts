@@ -24,7 +24,7 @@ async function official(): Promise<TaskLimits> {
 /** Rows whose second column is a sample or a remark and asks for nothing. */
 const WITHOUT_NUMBERS = ['B2', 'B9', 'B23', 'B35'];
 
-test.skipIf(!there)(
+test.skipIf(!there /* needs ../shared */)(
   'a range, a default or a choice that is altered on either side is found out (needs ../shared)',
   async () => {
     const limits = await official();
@@ -84,7 +84,7 @@ test.skipIf(!there)(
   },
 );
 
-test.skipIf(!there)(
+test.skipIf(!there /* needs ../shared */)(
   'every control of the official interface is here, with its range and default (needs ../shared)',
   async () => {
     const limits = await official();

@@ -45,7 +45,7 @@ function altered(): string {
   return folder;
 }
 
-test.skipIf(!existsSync(GOLDEN) || !existsSync(PYTHON))(
+test.skipIf(!existsSync(GOLDEN) || !existsSync(PYTHON) /* needs ../shared and .venv */)(
   'parity passes on the golden folder and fails where one weight is another (needs ../shared and .venv)',
   () => {
     const good = parity(GOLDEN);

@@ -30,7 +30,9 @@ export function writeId3(tags: SongTags): Uint8Array<ArrayBuffer> {
     frames.push(frame('USLT', encodeUtf8(ANY_LANGUAGE), zero, encodeUtf8(tags.lyrics)));
   }
   if (tags.settings !== undefined) {
-    frames.push(frame('TXXX', encodeUtf8(SETTINGS_FIELD), zero, encodeUtf8(JSON.stringify(tags.settings))));
+    frames.push(
+      frame(USER_TEXT, encodeUtf8(SETTINGS_FIELD), zero, encodeUtf8(JSON.stringify(tags.settings))),
+    );
   }
   if (tags.cover) {
     const { type, bytes } = tags.cover;
@@ -77,6 +79,9 @@ export function readId3(bytes: Uint8Array): Partial<SongTags> {
 
 type Fields = Record<string, unknown>;
 
+/** ID3v2.4 section 4.2.6: the frame of texts that have a name of their own. */
+const USER_TEXT = 'TXXX';
+
 const FRAMES: Readonly<Record<string, (found: Fields, frame: Uint8Array) => void>> = {
   TIT2: (found, frame) => (found['title'] ??= clean(textOf(frame))),
   TPE1: (found, frame) => (found['artist'] ??= clean(textOf(frame))),
@@ -87,7 +92,7 @@ const FRAMES: Readonly<Record<string, (found: Fields, frame: Uint8Array) => void
     const [, text] = split(frame, 4);
     found['lyrics'] ??= clean(decoded(text, frame[0]!));
   },
-  TXXX: (found, frame) => {
+  [USER_TEXT]: (found, frame) => {
     const [name, text] = split(frame, 1);
     if (decoded(name, frame[0]!) === SETTINGS_FIELD) found['settings'] ??= decoded(text, frame[0]!);
   },

@@ -9,7 +9,9 @@ describe('resample', () => {
     expect(maxError(resample(noise(samples, seed), from, to), out)).toBeLessThan(1e-6);
   });
 
-  it.skipIf(!hasGolden).each(['16000_44100', '22050_44100', '44100_48000', '48000_44100'])(
+  it
+    .skipIf(!hasGolden /* needs ../shared */)
+    .each(['16000_44100', '22050_44100', '44100_48000', '48000_44100'])(
     '%s equals the official resampler (needs ../shared)',
     (name) => {
       const file = goldenTensors('modules/resample.safetensors');

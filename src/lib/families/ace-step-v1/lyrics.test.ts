@@ -50,7 +50,7 @@ describe('lyrics against the official code', () => {
     expect(share).toBeGreaterThan(0.9);
   });
 
-  it.skipIf(!existsSync(GOLDEN))(
+  it.skipIf(!existsSync(GOLDEN) /* needs ../shared */)(
     'gives the golden ids (needs ../shared)',
     async () => {
       const golden = JSON.parse(readFileSync(GOLDEN).toString()) as {
