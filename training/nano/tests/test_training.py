@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 import checkpoint
+import train_denoiser
 from codec import DcaeDecoder, DcaeEncoder
 from compose import compose
 from data import load_clips
@@ -140,3 +141,13 @@ def test_vocoder_resumes(toy: Path) -> None:
     run("train_vocoder.py", *options, "--until", "2")
     saved = torch.load(out)
     assert saved["step"] == 2 and len(saved["history"]) == 2
+
+
+def test_slow_loss_counts_white_error_as_the_plain_loss_and_steady_error_by_its_length() -> None:
+    torch.manual_seed(0)
+    weights = sum(weight for _, weight in train_denoiser.SLOW)
+    white = torch.randn(64, 32, 128)
+    assert train_denoiser.slow_loss(white).item() == pytest.approx(weights, rel=0.05)
+    steady = torch.ones(1, 1, 128)
+    expected = sum(weight * (latents or 128) for latents, weight in train_denoiser.SLOW)
+    assert train_denoiser.slow_loss(steady).item() == pytest.approx(expected)
