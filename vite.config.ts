@@ -60,6 +60,61 @@ function inlineWorker({ body }: ReturnType<Rolldown.PluginContext['parse']>) {
   return null;
 }
 
+/**
+ * One chunk for what the page needs before its words are there, one for what it needs at once after: many small ones wait
+ * for each other on servers that answer six requests at a time. All else comes in chunks of its own when it is first opened.
+ */
+const FIRST = [
+  { name: 'start', root: '/src/app/main.ts', priority: 2 },
+  { name: 'app', root: '/src/app/App.svelte', priority: 1 },
+].map(({ name, root, priority }) => ({
+  priority,
+  name: (id: string, graph: Rolldown.ChunkingContext) => (reachedFrom(root, graph).has(id) ? name : null),
+}));
+
+const reached = new Map<string, ReadonlySet<string>>();
+
+/** A module of ours and all that it imports, directly or not. */
+function reachedFrom(root: string, graph: Rolldown.ChunkingContext): ReadonlySet<string> {
+  const known = reached.get(root);
+  if (known) return known;
+  const all = new Set([path.join(import.meta.dirname, root)]);
+  // A set goes on over what is added while it is walked.
+  for (const one of all)
+    for (const imported of graph.getModuleInfo(one)?.importedIds ?? []) all.add(imported);
+  reached.set(root, all);
+  return all;
+}
+
+/** The app's chunk is asked for only once its words are there; its files set out with the page all the same. */
+function earlyApp(): Plugin {
+  return {
+    name: 'cadenza:early-app',
+    apply: 'build',
+    transformIndexHtml: {
+      order: 'post',
+      handler(_html, { bundle = {} }) {
+        const app = Object.values(bundle).find((file) => file.type === 'chunk' && file.name === 'app');
+        if (app?.type !== 'chunk')
+          throw new Error('the build has no chunk of its own for src/app/App.svelte');
+        const styles = [...(app.viteMetadata?.importedCss ?? [])];
+        return [
+          {
+            tag: 'link',
+            attrs: { rel: 'modulepreload', crossorigin: true, href: `./${app.fileName}` },
+            injectTo: 'head' as const,
+          },
+          ...styles.map((file) => ({
+            tag: 'link',
+            attrs: { rel: 'stylesheet', crossorigin: true, href: `./${file}` },
+            injectTo: 'head' as const,
+          })),
+        ];
+      },
+    },
+  };
+}
+
 /** Builds src/sw.ts into sw.js, with the list of everything else that was built. */
 function serviceWorker(): Plugin {
   let root = '';
@@ -99,12 +154,15 @@ function serviceWorker(): Plugin {
 
 export default defineConfig({
   base: './',
-  plugins: [svelte(), serviceWorker()],
+  plugins: [svelte(), earlyApp(), serviceWorker()],
   worker: { format: 'es', plugins: () => [encoderWorkers()], rolldownOptions: { output } },
   // The .mjs glue of onnxruntime-web is served as a file of ours beside its .wasm, chosen at run time.
   resolve: { conditions: ['onnxruntime-web-use-extern-wasm', ...defaultClientConditions] },
   optimizeDeps: { exclude: ['onnxruntime-web'] },
-  build: { target: 'esnext', rolldownOptions: { output } },
+  build: {
+    target: 'esnext',
+    rolldownOptions: { output: { ...output, codeSplitting: { groups: FIRST } } },
+  },
   server: { headers: ISOLATION },
   preview: { headers: ISOLATION, port: 4173 },
   test: { include: ['src/**/*.test.ts', 'scripts/**/*.test.ts'], environment: 'node', testTimeout: 60_000 },

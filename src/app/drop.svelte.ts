@@ -3,7 +3,6 @@ import { asEngineError } from '../lib/errors.ts';
 import { readRecipe } from '../lib/recipe.ts';
 import type { TaskLimits } from '../lib/task.ts';
 import type { Compose } from './compose.svelte.ts';
-import { look } from './drop.ts';
 import type { Overlays } from './overlays.svelte.ts';
 import type { Router } from './router.svelte.ts';
 import { TEXT } from './text.ts';
@@ -137,6 +136,7 @@ export class Drops {
 
   async #one(file: File): Promise<void> {
     try {
+      const { look } = await import('./drop.ts');
       const found = await look(file);
       switch (found.kind) {
         case 'recipe':

@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { recipeOf } from '../lib/recipe.ts';
 import { checkTask } from '../lib/task.ts';
 import { LIMITS } from './limits.testing.ts';
-import { isLink, linkTo, MAX_LINK, settingsOf } from './link.ts';
+import { linkTo, MAX_LINK, settingsOf } from './link.ts';
+import { isLink } from './router.svelte.ts';
 
 const recipe = (lyrics: string) =>
   recipeOf('夜曲', checkTask({ prompt: 'naïve jazz ♯', lyrics, seed: 7 }, LIMITS), 7);

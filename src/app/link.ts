@@ -7,13 +7,11 @@ import { deflateSync, inflateSync, strFromU8, strToU8 } from 'fflate';
 import { EngineError } from '../lib/errors.ts';
 import { MAX_RECIPE_BYTES } from '../lib/recipe.ts';
 import type { Recipe } from '../lib/recipe.ts';
+import { isLink, LINK_MARK } from './router.svelte.ts';
 import { TEXT } from './text.ts';
 
-const MARK = '#s=';
 /** Chat programs and mail cut longer addresses. */
 export const MAX_LINK = 8000;
-
-export const isLink = (hash: string): boolean => hash.startsWith(MARK);
 
 /**
  * @param page address of the app without its hash
@@ -22,7 +20,7 @@ export const isLink = (hash: string): boolean => hash.startsWith(MARK);
 export function linkTo(page: string, recipe: Recipe): string {
   const packed = deflateSync(strToU8(JSON.stringify(recipe)), { level: 9 });
   const letters = btoa(Array.from(packed, (byte) => String.fromCharCode(byte)).join(''));
-  const link = `${page}${MARK}${letters.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')}`;
+  const link = `${page}${LINK_MARK}${letters.replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '')}`;
   if (link.length > MAX_LINK) {
     const [length, limit] = [link.length, MAX_LINK].map((n) => n.toLocaleString('en'));
     throw new EngineError('bad-task', TEXT.link.tooLong(length!, limit!));
@@ -32,7 +30,7 @@ export function linkTo(page: string, recipe: Recipe): string {
 
 /** Unchecked settings. @throws EngineError 'bad-task' when the link is cut off, too long or nothing of ours */
 export function settingsOf(hash: string): unknown {
-  const letters = hash.slice(MARK.length);
+  const letters = hash.slice(LINK_MARK.length);
   try {
     if (!isLink(hash) || letters.length > MAX_LINK) throw new RangeError('no link');
     const bytes = atob(letters.replaceAll('-', '+').replaceAll('_', '/'));

@@ -15,7 +15,8 @@ if (!target) throw new Error('index.html has no #app');
 const settings = createSettings().current;
 // Before the first paint of the app, so that a chosen theme does not flash the other one.
 applyLook(settings);
-// Before anything of the app is read: its modules take their words when they are loaded.
-await useLanguage(chooseLanguage(settings.language, navigator.languages));
-const { default: App } = await import('./App.svelte');
-mount(App, { target });
+// Before anything of the app is read: its modules take their words when they are loaded. No await at the top level: the
+// app's chunk imports from this one, and would wait for its end.
+void useLanguage(chooseLanguage(settings.language, navigator.languages))
+  .then(() => import('./App.svelte'))
+  .then(({ default: App }) => mount(App, { target }));

@@ -4,6 +4,10 @@ export const PAGES = ['studio', 'library', 'models', 'device'] as const;
 export type ViewId = 'compose' | 'song' | 'queue';
 export type PageId = (typeof PAGES)[number];
 
+/** Before the settings in the address of a link (link.ts). */
+export const LINK_MARK = '#s=';
+export const isLink = (hash: string): boolean => hash.startsWith(LINK_MARK);
+
 const pageOf = (hash: string): PageId => PAGES.find((page) => hash === `#${page}`) ?? 'studio';
 
 export class Router {

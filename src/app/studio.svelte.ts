@@ -9,7 +9,6 @@ import type { NewTrack, Track, TrackPatch } from '../storage/library.ts';
 import { Analyst } from './listen/analyst.ts';
 import { coverSvg } from './listen/cover.ts';
 import { EarlySongs } from './listen/early-songs.svelte.ts';
-import { keepLora } from './attachments.ts';
 import { Backup } from './backup.svelte.ts';
 import { readBatch, writeBatch, type Batch } from './batch.ts';
 import { Browse } from './browse.svelte.ts';
@@ -32,8 +31,7 @@ import { Overlays } from './overlays.svelte.ts';
 import { Player } from './player.svelte.ts';
 import { Pwa, UPDATE_EVENT } from './pwa.svelte.ts';
 import { Queue } from './queue.svelte.ts';
-import { Router } from './router.svelte.ts';
-import { isLink, linkTo, settingsOf } from './link.ts';
+import { isLink, Router } from './router.svelte.ts';
 import { notify } from './notify.ts';
 import { createSettings, Keep } from './settings.svelte.ts';
 import { sectionsOf } from './sections.ts';
@@ -44,6 +42,9 @@ import { Sources } from './sources.svelte.ts';
 import { Toasts } from './toasts.svelte.ts';
 import { nearestTo, waysOut, type WayOut } from './ways-out.ts';
 import { Work, type Tool } from './work.svelte.ts';
+
+/** Of Vite's loader, on the window. */
+const MISSING_EVENT = 'vite:preloadError';
 
 export class Studio {
   readonly settings = createSettings();
@@ -193,7 +194,9 @@ export class Studio {
   listen(): () => void {
     const update = (): void => this.#offerUpdate();
     addEventListener(UPDATE_EVENT, update);
-    const link = (): void => this.#readLink();
+    const missing = (): void => this.#offerReload();
+    addEventListener(MISSING_EVENT, missing);
+    const link = (): void => void this.#readLink();
     addEventListener('hashchange', link);
     link();
     const ends = [
@@ -214,6 +217,7 @@ export class Studio {
     return () => {
       removeEventListener('hashchange', link);
       removeEventListener(UPDATE_EVENT, update);
+      removeEventListener(MISSING_EVENT, missing);
       for (const end of ends) end();
       this.#client.end();
       this.analyst.end();
@@ -243,6 +247,7 @@ export class Studio {
     const { model } = this;
     const fits = (one: File): Promise<void> =>
       this.#client.call((engine) => engine.checkLora(model?.manifest.id ?? '', one));
+    const { keepLora } = await import('./attachments.ts');
     const id = await keepLora(file, model?.limits.loras ? fits : null);
     this.compose.addLora({ file: id, name: file.name.replace(/\.safetensors$/iu, '') });
   }
@@ -447,6 +452,7 @@ export class Studio {
   async copyLink(track: Track): Promise<void> {
     try {
       const page = location.href.split('#')[0] ?? '';
+      const { linkTo } = await import('./link.ts');
       const link = linkTo(page, recipeOf(track.title, track.task, track.seed));
       this.toasts.show({ text: (await copyText(link)) ? TEXT.link.copied : TEXT.app.copyFailed });
     } catch (thrown) {
@@ -464,11 +470,12 @@ export class Studio {
     }
   }
 
-  #readLink(): void {
+  async #readLink(): Promise<void> {
     const { hash } = location;
     if (!isLink(hash)) return;
     history.replaceState(null, '', '#studio'); // a reload must not ask again
     try {
+      const { settingsOf } = await import('./link.ts');
       this.linked = settingsOf(hash);
       this.overlays.show('link');
     } catch (thrown) {
@@ -524,6 +531,16 @@ export class Studio {
     } catch (thrown) {
       this.log.add('offline', asEngineError(thrown).message);
     }
+  }
+
+  /** A part that comes when it is first opened did not come. */
+  #offerReload(): void {
+    this.toasts.show({
+      text: TEXT.update.missing,
+      action: { label: TEXT.update.reload, run: () => location.reload() },
+      sticky: true,
+    });
+    this.toasts.say(TEXT.update.missing);
   }
 
   #offerUpdate(): void {

@@ -80,7 +80,7 @@ const EN = {
     instrumental: 'Instrumental',
     lyricsPlaceholder: 'Write or paste lyrics. Put a section above each part.',
     doesNotSing: (model: string) =>
-      `${model} plays and does not sing. Words you write here are kept with the song; a model that sings has to be installed to hear them.`,
+      `${model} plays and does not sing. Words stay with the song, for a model that sings.`,
     noWords: 'No lyrics: the song will be instrumental',
     notSung: (n: number) => plural(n, '1 word, kept and not sung', '# words, kept and not sung'),
     words: (n: number) => plural(n, '1 word', '# words'),
@@ -1161,6 +1161,8 @@ const EN = {
     hear: 'Hear it as it is',
   },
   update: {
+    missing: 'A part of the app could not be loaded: no connection, or the server has a newer version.',
+    reload: 'Load the page again',
     ready: 'A new version is ready.',
     now: 'Use it now',
     waits: 'It waits until your song is done.',

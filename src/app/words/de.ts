@@ -75,7 +75,7 @@ export const DE: Translation = {
     instrumental: 'Instrumental',
     lyricsPlaceholder: 'Schreib oder füge einen Text ein. Setz über jeden Teil einen Abschnitt.',
     doesNotSing: (model) =>
-      `${model} spielt und singt nicht. Was du hier schreibst, bleibt beim Song; um es zu hören, muss ein Modell installiert sein, das singt.`,
+      `${model} spielt und singt nicht. Text bleibt beim Song, für ein Modell, das singt.`,
     noWords: 'Kein Text: Der Song wird instrumental',
     notSung: (n) =>
       plural(n, '1 Wort, aufbewahrt und nicht gesungen', '# Wörter, aufbewahrt und nicht gesungen'),
@@ -1158,6 +1158,9 @@ export const DE: Translation = {
     hear: 'So anhören',
   },
   update: {
+    missing:
+      'Ein Teil der App ließ sich nicht laden: keine Verbindung, oder der Server hat eine neuere Version.',
+    reload: 'Seite neu laden',
     ready: 'Eine neue Version ist da.',
     now: 'Jetzt verwenden',
     waits: 'Sie wartet, bis dein Song fertig ist.',

@@ -71,7 +71,7 @@ export const ES: Translation = {
     instrumental: 'Instrumental',
     lyricsPlaceholder: 'Escribe o pega la letra. Pon una sección encima de cada parte.',
     doesNotSing: (model) =>
-      `${model} toca y no canta. Lo que escribas se guarda con la canción; para oírlo hay que instalar un modelo que cante.`,
+      `${model} toca y no canta. La letra se guarda con la canción, para un modelo que cante.`,
     noWords: 'Sin letra: la canción será instrumental',
     notSung: (n) => plural(n, '1 palabra, guardada y no cantada', '# palabras, guardadas y no cantadas'),
     words: (n) => plural(n, '1 palabra', '# palabras'),
@@ -1150,6 +1150,9 @@ export const ES: Translation = {
     hear: 'Oírla como está',
   },
   update: {
+    missing:
+      'No se pudo cargar una parte de la aplicación: no hay conexión o el servidor tiene una versión más nueva.',
+    reload: 'Volver a cargar la página',
     ready: 'Hay una versión nueva.',
     now: 'Usarla ahora',
     waits: 'Espera a que tu canción esté lista.',

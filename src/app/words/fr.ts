@@ -75,7 +75,7 @@ export const FR: Translation = {
     instrumental: 'Instrumental',
     lyricsPlaceholder: 'Écrivez ou collez des paroles. Mettez une section au-dessus de chaque partie.',
     doesNotSing: (model) =>
-      `${model} joue et ne chante pas. Les mots écrits ici restent avec le morceau\u202f; pour les entendre, il faut installer un modèle qui chante.`,
+      `${model} joue et ne chante pas. Les paroles restent avec le morceau, pour un modèle qui chante.`,
     noWords: 'Pas de paroles\u00a0: le morceau sera instrumental',
     notSung: (n) => plural(n, '# mot, gardé et non chanté', '# mots, gardés et non chantés'),
     words: (n) => plural(n, '# mot', '# mots'),
@@ -1170,6 +1170,9 @@ export const FR: Translation = {
     hear: 'Écouter tel quel',
   },
   update: {
+    missing:
+      'Une partie de l’application n’a pas pu être chargée\u00a0: pas de connexion, ou le serveur a une version plus récente.',
+    reload: 'Recharger la page',
     ready: 'Une nouvelle version est prête.',
     now: 'L’utiliser maintenant',
     waits: 'Elle attend la fin de votre morceau.',

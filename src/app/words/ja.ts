@@ -73,8 +73,7 @@ export const JA: Translation = {
     optional: '任意',
     instrumental: 'インストゥルメンタル',
     lyricsPlaceholder: '歌詞を書くか貼り付けます。各部分の上にセクションを置いてください。',
-    doesNotSing: (model) =>
-      `${model} は演奏し、歌いません。ここに書いた言葉は曲と一緒に残ります。聴くには歌うモデルが必要です。`,
+    doesNotSing: (model) => `${model} は演奏し、歌いません。歌詞は歌うモデルのために曲と一緒に残ります。`,
     noWords: '歌詞なし：インストゥルメンタルになります',
     notSung: (n) => `${n} 語（保存のみ、歌われません）`,
     words: (n) => `${n} 語`,
@@ -1258,6 +1257,8 @@ export const JA: Translation = {
     hear: 'このまま聴く',
   },
   update: {
+    missing: 'アプリの一部を読み込めませんでした。接続がないか、サーバーに新しい版があります。',
+    reload: 'ページを再読み込み',
     ready: '新しい版があります。',
     now: '今すぐ使う',
     waits: '曲ができるまで待ちます。',

@@ -73,7 +73,7 @@ export const ZH: Translation = {
     optional: '可选',
     instrumental: '纯音乐',
     lyricsPlaceholder: '写下或粘贴歌词，每段上方放一个段落标记。',
-    doesNotSing: (model) => `${model} 只演奏，不演唱。这里写的词会随歌曲保存；要听到它，需要安装会唱的模型。`,
+    doesNotSing: (model) => `${model} 只演奏，不演唱。歌词会随歌曲保存，留给会唱的模型。`,
     noWords: '没有歌词：这首歌将是纯音乐',
     notSung: (n) => `${n} 个词，保存但不演唱`,
     words: (n) => `${n} 个词`,
@@ -1227,6 +1227,8 @@ export const ZH: Translation = {
     hear: '按现状试听',
   },
   update: {
+    missing: '应用的一部分无法加载：没有连接，或服务器上有更新的版本。',
+    reload: '重新加载页面',
     ready: '有新版本。',
     now: '立即使用',
     waits: '它会等你的歌做完。',
