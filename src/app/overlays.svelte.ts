@@ -20,19 +20,30 @@ export const DIALOGS = {
 
 export type DialogId = keyof typeof DIALOGS;
 
+/** One showing of a dialog: a second of the same is another. */
+export interface Shown {
+  readonly id: DialogId;
+}
+
 export class Overlays {
-  dialog = $state<DialogId | null>(null);
+  shown = $state.raw<Shown | null>(null);
   /** The Advanced drawer of the Studio. */
   advanced = $state(false);
   /** A control of the drawer that wants the focus as soon as it is there. */
   goTo = $state<string | null>(null);
 
-  show(dialog: DialogId): void {
-    this.dialog = dialog;
+  get dialog(): DialogId | null {
+    return this.shown?.id ?? null;
+  }
+
+  show(id: DialogId): void {
+    // One that is already being closed has shut its element, and its end comes in an event: this is a new showing then.
+    if (this.dialog === id && document.querySelector('dialog[open]')) return;
+    this.shown = { id };
   }
 
   /** A dialog that another one has followed says late that it is closed. */
-  close(dialog: DialogId): void {
-    if (this.dialog === dialog) this.dialog = null;
+  close(which: Shown | DialogId): void {
+    if (which === this.shown || which === this.dialog) this.shown = null;
   }
 }

@@ -149,6 +149,7 @@ export class Studio {
   lastSeed = $state<number | null>(null);
   /** A new version is to take over as soon as no song is being made. */
   #updateWanted = false;
+  #readyNotice = 0;
 
   constructor(client = new EngineClient()) {
     this.#client = client;
@@ -586,7 +587,9 @@ export class Studio {
     const goesOn = await this.early.finish(job, first);
     this.gallery.arrived(ready);
     if (!goesOn && !this.player.playing) await this.show(ready, false);
-    this.toasts.show({
+    // The next song's takes its place: on a phone three of them cover the song.
+    this.toasts.dismiss(this.#readyNotice);
+    this.#readyNotice = this.toasts.show({
       text: TEXT.toast.ready(job.title),
       action: { label: TEXT.toast.play, run: () => void this.show(ready, true) },
     });

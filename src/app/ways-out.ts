@@ -54,6 +54,8 @@ export function nearestTo(
   return null;
 }
 
+const MIB = 2 ** 20;
+
 const weightsOf = ({ graphs }: Placement): number =>
   Object.values(graphs).reduce((sum, { variant }) => sum + variant.needs.memoryBytes, 0);
 
@@ -69,10 +71,10 @@ function onePrecisionLess({ manifest, caps, wish, placement }: Stuck): WayOut | 
   return smaller.toSorted((a, b) => b.bytes - a.bytes)[0]?.way ?? null;
 }
 
-/** A budget just below what all graphs take together has them loaded one by one. */
+/** A budget below what all graphs take together has them loaded one by one; by as much as is seen when it is shown. */
 function oneAtATime({ manifest, caps, wish, placement }: Stuck): WayOut | null {
   if (placement.residency === 'one') return null;
-  const asked = { ...wish, memoryBytes: weightsOf(placement) - 1 };
+  const asked = { ...wish, memoryBytes: weightsOf(placement) - MIB };
   return placed(manifest, caps, asked)?.residency === 'one' ? { type: 'one', wish: asked } : null;
 }
 

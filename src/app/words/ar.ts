@@ -10,6 +10,9 @@ const songs = (n: number): string => plural(n, 'أغنية واحدة', 'أغن�
 const files = (n: number): string => plural(n, 'ملف واحد', 'ملفان', '# ملفات', '# ملفًا');
 const threads = (n: number): string => plural(n, 'خيط واحد', 'خيطان', '# خيوط', '# خيطًا');
 
+/** A figure and its Latin unit keep their own order among Arabic words. */
+const ltr = (figure: string): string => `\u2066${figure}\u2069`;
+
 export const AR: Translation = {
   app: {
     skip: 'انتقل إلى المحتوى',
@@ -608,13 +611,13 @@ export const AR: Translation = {
     spectrumLoud: (hz) => `الأقوى حول ${hz}`,
     spectrumFailed: 'تعذّر رسم الطيف.',
     side: { a: 'A', b: 'B' },
-    gain: (decibels) => `${decibels} dB`,
+    gain: (decibels) => ltr(`${decibels} dB`),
     named: (title, take) => `${title}، ${take}`,
-    dbtp: (decibels) => `${decibels} dBTP`,
+    dbtp: (decibels) => ltr(`${decibels} dBTP`),
     lu: (units) => `${units} LU`,
-    lufs: (units) => `${units} LUFS`,
-    hz: (n) => `${n} Hz`,
-    khz: (n) => `${n} kHz`,
+    lufs: (units) => ltr(`${units} LUFS`),
+    hz: (n) => ltr(`${n} Hz`),
+    khz: (n) => ltr(`${n} kHz`),
   },
   library: {
     title: 'المكتبة',
@@ -741,10 +744,10 @@ export const AR: Translation = {
     rate: 'معدل العينات',
     loudness: 'الجهارة',
     asMade: 'كما صُنعت',
-    asMadeAt: (lufs) => `كما صُنعت، ${lufs} LUFS`,
+    asMadeAt: (lufs) => `كما صُنعت، ${ltr(`${lufs} LUFS`)}`,
     lufsFor: { '-14': 'البث', '-16': 'البودكاست', '-23': 'الإذاعة' },
     peak: 'الذروة الحقيقية',
-    peakAt: (n) => `${n} dBTP على الأكثر`,
+    peakAt: (n) => `${ltr(`${n} dBTP`)} على الأكثر`,
     start: 'من',
     end: 'إلى',
     fadeIn: 'دخول تدريجي',
@@ -773,10 +776,10 @@ export const AR: Translation = {
     stereo: (length, rate) => `${length}، ${rate} ستيريو`,
     formats: { wav: 'WAV', flac: 'FLAC', mp3: 'MP3', opus: 'Opus', m4a: 'M4A' },
     about: (size) => `≈ ${size}`,
-    kbps: (n) => `${n} kbit/s`,
-    kilohertz: (n) => `${n} kHz`,
-    lufs: (n) => `${n} LUFS`,
-    lufsWhere: (lufs, where) => `${lufs} LUFS، ${where}`,
+    kbps: (n) => ltr(`${n} kbit/s`),
+    kilohertz: (n) => ltr(`${n} kHz`),
+    lufs: (n) => ltr(`${n} LUFS`),
+    lufsWhere: (lufs, where) => `${ltr(`${lufs} LUFS`)}، ${where}`,
     andMore: (n) => plural(n, 'وواحد آخر', 'واثنان آخران', 'و# أخرى', 'و# أخرى'),
     runMany: (n, format) =>
       plural(
