@@ -137,8 +137,13 @@ describe('a graph on WebAssembly', () => {
 });
 
 test('failures of the runtime are told apart by their words', async () => {
-  const failing = async (thrown: unknown): Promise<unknown> => {
-    const session = { create: () => Promise.reject(thrown) };
+  const failing = async (thrown: unknown, heap = { initial: 1, maximum: 65_536 }): Promise<unknown> => {
+    const session = {
+      create: () => {
+        new WebAssembly.Memory(heap);
+        return Promise.reject(thrown);
+      },
+    };
     const module = { ...(await NODE_BUILDS.load('wasm')), InferenceSession: session };
     const broken = await openRuntime({ ...NODE_BUILDS, load: async () => module as never }, 'wasm', 1);
     const files = new Files();
@@ -153,6 +158,9 @@ test('failures of the runtime are told apart by their words', async () => {
   expect(await failing(new DOMException('Failed to execute mapAsync', 'AbortError'))).toBe('device-lost');
   expect(await failing(new Error('WebGPU device lost: reset'))).toBe('device-lost');
   expect(await failing(new Error('Could not find an implementation for Foo(1)'))).toBe('graph');
+  const trap = new WebAssembly.RuntimeError('table index is out of bounds');
+  expect(await failing(trap)).toBe('graph');
+  expect(await failing(trap, { initial: 1, maximum: 2 })).toBe('memory');
 });
 
 test('a runtime that does not arrive is a network error', async () => {

@@ -145,9 +145,9 @@ export async function openRuntime(loader: BuildLoader, build: Build, threads: nu
     heapBytes: () => heap.bytes(),
     async load(graph, source) {
       try {
-        return await loadGraph(ort, loader, graph, source);
+        return await loadGraph(ort, loader, graph, source, heap);
       } catch (thrown) {
-        throw wrap(thrown, `Loading ${describe(graph)}`);
+        throw wrap(thrown, `Loading ${describe(graph)}`, heap);
       } finally {
         heap.stop();
       }
@@ -160,6 +160,7 @@ async function loadGraph(
   loader: BuildLoader,
   graph: GraphToLoad,
   source: GraphSource,
+  heap: Heap,
 ): Promise<LoadedGraph> {
   const { spec, variant } = graph;
   const location = (name: string): 'gpu-buffer' | 'cpu' => (spec.keep.includes(name) ? 'gpu-buffer' : 'cpu');
@@ -218,7 +219,7 @@ async function loadGraph(
         return outputs;
       } catch (thrown) {
         const dims = given.map(([name, value]) => `${name} [${value.dims.join(', ')}]`);
-        throw wrap(thrown, `Running ${describe(graph)} with ${dims.join(', ')}`);
+        throw wrap(thrown, `Running ${describe(graph)} with ${dims.join(', ')}`, heap);
       }
     },
     release: () => session.release(),
@@ -303,22 +304,40 @@ const SIGNS: readonly (readonly [ErrorCode, RegExp])[] = [
   ['memory', /out of memory|bad_alloc|alloc(?:ate|ation)\b.*fail|fail\w* to alloc|OOM|invalid array length/i],
 ];
 
-function wrap(thrown: unknown, doing: string): EngineError {
+function wrap(thrown: unknown, doing: string, heap: Heap): EngineError {
   if (thrown instanceof EngineError) return thrown;
   // A C++ exception that nobody caught arrives as a bare pointer; in practice it is std::bad_alloc.
   if (typeof thrown === 'number') {
     return new EngineError('memory', `${doing}: the runtime ran out of memory.`, { cause: thrown });
   }
   const { name, message } = thrown instanceof Error ? thrown : { name: '', message: String(thrown) };
+  // An exception thrown for want of memory can end in a trap of any name, as its own handling wants memory, too.
+  if (thrown instanceof WebAssembly.RuntimeError && heap.full()) {
+    return new EngineError('memory', `${doing}: the runtime ran out of memory (${message}).`, {
+      cause: thrown,
+    });
+  }
   const code = SIGNS.find(([, sign]) => sign.test(`${name} ${message}`))?.[0] ?? 'graph';
   return new EngineError(code, `${doing}: ${message}`, { cause: thrown });
 }
+
+interface Heap {
+  /** Null before the runtime has made it. */
+  bytes(): number | null;
+  /** Whether SPARE_PAGES more are refused. Takes them where they are not: ask only when the runtime has ended. */
+  full(): boolean;
+  /** No further memory is noted. */
+  stop(): void;
+}
+
+/** Pages of 64 KiB: 256 MiB, more than the largest buffer that a graph asks for at once. */
+const SPARE_PAGES = 4096;
 
 /**
  * The runtime makes its WebAssembly.Memory in JavaScript and keeps it to itself; noting it as it is made is the only
  * way to know how large the heap has grown.
  */
-function watchHeap(): { bytes(): number | null; stop(): void } {
+function watchHeap(): Heap {
   const Native = WebAssembly.Memory;
   const made: WebAssembly.Memory[] = [];
   WebAssembly.Memory = class extends Native {
@@ -329,6 +348,15 @@ function watchHeap(): { bytes(): number | null; stop(): void } {
   };
   return {
     bytes: () => made.reduce<number | null>((max, { buffer }) => Math.max(max ?? 0, buffer.byteLength), null),
+    full: () =>
+      made.some((memory) => {
+        try {
+          memory.grow(SPARE_PAGES);
+          return false;
+        } catch {
+          return true; // RangeError: its maximum, or the browser's
+        }
+      }),
     stop: () => {
       WebAssembly.Memory = Native;
     },
