@@ -2,6 +2,7 @@
 
     python checkpoint.py --denoiser denoiser.pt --codec DATA/codec.safetensors --vocoder vocoder.pt --out checkpoint
     python checkpoint.py --base OLDER --denoiser denoiser.pt --out checkpoint        the rest as in an older checkpoint
+    python checkpoint.py --base OLDER --denoiser denoiser.pt --share 0.5 --out checkpoint        and the mean of both denoisers
 
 checkpoint/config.json: sizes (the fields of `model.Config`, and "vocoder"), rates and sampling defaults.
 checkpoint/model.safetensors: the averaged weights of all graphs in float16, keys GRAPH.PARAMETER of the modules in
@@ -91,14 +92,27 @@ def write(out: Path, config: dict, weights: dict[str, Tensor]) -> None:
     print(f"{sum(w.numel() for w in weights.values()) / 1e6:.2f} M parameters in {out}")
 
 
+def between(before: Tensor | None, after: Tensor, share: float) -> Tensor:
+    """The mean of two trainings' weights, `share` of the later one (Wortsman et al. 2022, model soups): where the later one
+    began with the earlier, the mean can do better on held-out music than either. What is new comes from the later one alone."""
+    if before is None or before.shape != after.shape or not after.is_floating_point():
+        return after
+    return torch.lerp(before.float(), after.float(), share)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--denoiser", type=Path, help="of train_denoiser.py")
     parser.add_argument("--codec", type=Path, help="codec.safetensors of a data folder")
     parser.add_argument("--vocoder", type=Path, help="of train_vocoder.py")
     parser.add_argument("--base", type=Path, help="checkpoint folder that gives what is left out here")
+    parser.add_argument(
+        "--share", type=float, default=1, help="of --denoiser in the mean of its weights with those of --base"
+    )
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "checkpoint")
     args = parser.parse_args()
+    if not 0 <= args.share <= 1 or (args.share < 1 and not args.base):
+        parser.error(f"--share must be from 0 to 1, and less than 1 only with --base (got {args.share})")
     if args.base:
         config, modules = load(args.base)
         stored = asdict(config)
@@ -114,7 +128,7 @@ def main() -> None:
         weights |= {f"vocoder.{name}": w for name, w in trained.items()}
     if args.denoiser:
         trained = torch.load(args.denoiser, map_location="cpu")
-        weights |= trained["average"]
+        weights |= {name: between(weights.get(name), w, args.share) for name, w in trained["average"].items()}
         stored = trained["config"]
     write(args.out, stored, weights)
 

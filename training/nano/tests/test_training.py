@@ -151,3 +151,10 @@ def test_slow_loss_counts_white_error_as_the_plain_loss_and_steady_error_by_its_
     steady = torch.ones(1, 1, 128)
     expected = sum(weight * (latents or 128) for latents, weight in train_denoiser.SLOW)
     assert train_denoiser.slow_loss(steady).item() == pytest.approx(expected)
+
+
+def test_a_share_of_two_trainings() -> None:
+    before, after = torch.zeros(2), torch.ones(2)
+    assert checkpoint.between(before, after, 0.25).tolist() == [0.25, 0.25]
+    assert checkpoint.between(None, after, 0.25) is after
+    assert checkpoint.between(torch.zeros(3), after, 0.25) is after  # a table that has grown
