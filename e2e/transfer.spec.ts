@@ -263,6 +263,8 @@ test('everything comes back from a backup after this browser was wiped, the line
   const from = Number(/from step (\d+)/.exec(await middle.innerText())?.[1]);
   expect(from).toBeGreaterThan(0);
   await studio.queue.getByRole('button', { name: TEXT.line.resume, exact: true }).click();
+  await expect(middle).toHaveCount(0);
+  await expect(studio.song.getByText('Slow blues').first()).toBeVisible({ timeout: 60_000 });
   await studio.idle();
   await studio.go('device');
   const log = await page.getByLabel(TEXT.device.logLines).innerText();
