@@ -64,24 +64,16 @@ export function difference(a: Wav, b: Wav): number {
   return worst;
 }
 
-/** Relative rms error of `b` against `a`, over the samples from `from` to `to`. */
-export function relativeError(a: Wav, b: Wav, from = 0, to = Infinity): number {
+/** Relative rms error of `b` against `a`. */
+export function relativeError(a: Wav, b: Wav): number {
   let error = 0;
   let power = 0;
   for (const [channel, samples] of a.channels.entries()) {
     const other = b.channels[channel]!;
-    for (let i = from; i < Math.min(to, samples.length); i++) {
+    for (let i = 0; i < samples.length; i++) {
       error += (samples[i]! - (other[i] ?? NaN)) ** 2;
       power += samples[i]! ** 2;
     }
   }
   return Math.sqrt(error / power);
-}
-
-/** Relative rms errors of `b` against `a` in blocks of `size` samples, smallest first; the rest at the end is left out. */
-export function blockErrors(a: Wav, b: Wav, size: number): number[] {
-  const blocks = Math.floor(a.channels[0]!.length / size);
-  return Array.from({ length: blocks }, (_, i) => relativeError(a, b, i * size, (i + 1) * size)).sort(
-    (x, y) => x - y,
-  );
 }
