@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { Locator, Page } from '@playwright/test';
 import { convertFolder } from '../scripts/convert.ts';
+import { drop } from './dropping.ts';
 import { expect, openSite, Studio, test as base, TEXT } from './fixtures.ts';
 import type { Site } from './fixtures.ts';
 import { Origin, siteWith, SMALL, smallModel } from './small-model.ts';
@@ -244,6 +245,48 @@ test('a pack goes out to a folder and comes in again; official files come from a
   await shelf.installed('q8');
   expect(await shelf.hashes()).toEqual(expected);
   rmSync(folder, { recursive: true });
+});
+
+test('a bad copy of the official files is refused in words, and then a good one goes in', async ({
+  page,
+  origin,
+  shelf,
+}) => {
+  await origin.close();
+  const copy = page.locator(`input[data-for="${SMALL}"]`);
+  const whole = readFileSync(path.join(smallModel().checkpoint, TRANSFORMER));
+  // What is offered as the transformer, and what is said of it. A folder that lacks it is a bad copy, too.
+  const copies: Record<string, [Buffer | null, string | RegExp]> = {
+    'not there': [null, `The folder has no ${TRANSFORMER}`],
+    'of no bytes': [Buffer.alloc(0), `${TRANSFORMER} has 0 bytes`],
+    'cut short': [whole.subarray(0, -1), `${TRANSFORMER} has ${whole.length - 1} bytes`],
+    'of another kind': [
+      Buffer.alloc(whole.length, '<script>document.title="broken"</script>'),
+      /\.safetensors file/,
+    ],
+    'with one bit changed': [
+      Buffer.concat([whole.subarray(0, -1), Buffer.of(whole.at(-1)! ^ 1)]),
+      /its SHA-256 is/,
+    ],
+  };
+  for (const [name, [bytes, why]] of Object.entries(copies)) {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'cadenza-copy-'));
+    cpSync(smallModel().checkpoint, folder, { recursive: true });
+    rmSync(path.join(folder, TRANSFORMER));
+    if (bytes) writeFileSync(path.join(folder, TRANSFORMER), bytes);
+    await copy.setInputFiles(folder);
+    await expect(shelf.alert, name).toContainText(why);
+    expect(await shelf.hashes(), name).toBeNull();
+    rmSync(folder, { recursive: true });
+  }
+  // Files that are none of the model's, let go over its card.
+  await drop(page, [{ name: 'paper.pdf', bytes: '%PDF-1.7 …' }], 'drop', shelf.card);
+  await expect(shelf.alert).toContainText('The folder has no ');
+  expect(await page.title()).not.toBe('broken');
+  await copy.setInputFiles(smallModel().checkpoint);
+  await expect(shelf.alert).toHaveCount(0);
+  await shelf.installed('q8');
+  expect(await shelf.hashes()).toEqual(expected);
 });
 
 /** Faults that pass: the installation comes to its end by itself. */

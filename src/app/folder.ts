@@ -7,13 +7,15 @@ export const pickedFiles = (input: HTMLInputElement): readonly LocalFile[] =>
 
 /** Files and folders that were dropped, folders with all that is in them. */
 export async function droppedFiles(transfer: DataTransfer): Promise<readonly LocalFile[]> {
-  const entries = [...transfer.items]
-    .map((item) => item.webkitGetAsEntry())
-    .filter((entry) => entry !== null);
-  return (await Promise.all(entries.map(filesIn))).flat();
+  // All are asked for at once: after the first wait the items are gone.
+  const found = [...transfer.items].map((item) => item.webkitGetAsEntry() ?? item.getAsFile());
+  const files = found.filter((one) => one !== null).map(filesIn);
+  return (await Promise.all(files)).flat();
 }
 
-async function filesIn(entry: FileSystemEntry): Promise<readonly LocalFile[]> {
+/** A file that is on no disk, as another page hands it over, has no entry. */
+async function filesIn(entry: FileSystemEntry | File): Promise<readonly LocalFile[]> {
+  if (entry instanceof File) return [{ path: entry.name, file: entry }];
   if (isFile(entry)) {
     const file = await new Promise<File>((resolve, reject) => entry.file(resolve, reject));
     return [{ path: entry.fullPath.replace(/^\//, ''), file }];

@@ -1,8 +1,12 @@
 import { expect, test } from 'vitest';
+import type { ModelManifest } from '../lib/manifest.ts';
 import type { Task } from '../lib/task.ts';
 import { checkpointFile, checkpointKey, readCheckpoint } from './checkpoint.ts';
 
-const key = checkpointKey({ kind: 'text2music', prompt: 'jazz' } as Task); // it is only written down
+// Tasks and graphs are only written down.
+const jazz = { kind: 'text2music', prompt: 'jazz' } as Task;
+const weighed = (sha256: string) => ({ graphs: { denoiser: { sha256 } } }) as unknown as ModelManifest;
+const key = checkpointKey(jazz, weighed('a'));
 
 const CHECKPOINT = {
   saved: {
@@ -27,7 +31,8 @@ test('every bit of a checkpoint comes back', () => {
 
 test('a checkpoint of other work, or a file that is none, is not one', () => {
   const file = checkpointFile(CHECKPOINT, key);
-  expect(readCheckpoint(file, checkpointKey({ kind: 'text2music', prompt: 'rock' } as Task))).toBeNull(); // as above
+  expect(readCheckpoint(file, checkpointKey({ ...jazz, prompt: 'rock' } as Task, weighed('a')))).toBeNull();
+  expect(readCheckpoint(file, checkpointKey(jazz, weighed('b'))), 'the model was updated').toBeNull();
   expect(readCheckpoint(file.subarray(0, 100), key)).toBeNull();
   expect(readCheckpoint(new Uint8Array(0), key)).toBeNull();
 });

@@ -1,9 +1,10 @@
 /**
  * A song in its middle as a file: safetensors with the family's arrays, and in the header where it stands. The key names
- * the work: a file of another task, or of an older layout, is no checkpoint of this one.
+ * the work: a file of another task, of other weights, or of an older layout, is no checkpoint of this one.
  */
 import { asEngineError } from '../lib/errors.ts';
 import type { Saved, StepsDone } from '../lib/family.ts';
+import type { ModelManifest } from '../lib/manifest.ts';
 import { parseSafetensors, writeSafetensors } from '../lib/safetensors.ts';
 import type { StoredTensor, StoredType, Writable } from '../lib/safetensors.ts';
 import type { Task } from '../lib/task.ts';
@@ -30,7 +31,9 @@ const TYPES: Readonly<Record<string, (buffer: ArrayBuffer) => Values>> = {
 const typeOf = (values: Values): StoredType =>
   values instanceof Float32Array ? 'F32' : values instanceof Float64Array ? 'F64' : 'U32';
 
-export const checkpointKey = (task: Task): string => JSON.stringify([LAYOUT, task]);
+/** The graphs name their weights by SHA-256. */
+export const checkpointKey = (task: Task, { graphs }: Pick<ModelManifest, 'graphs'>): string =>
+  JSON.stringify([LAYOUT, task, graphs]);
 
 export function checkpointFile({ saved, at, spent }: Checkpoint, key: string): Uint8Array<ArrayBuffer> {
   const tensors: Record<string, Writable> = {};

@@ -164,7 +164,7 @@ export class Engine {
     const pack = await this.#pack(modelOf(input));
     const task = { ...checkTask(input, pack.limits), model: pack.manifest.id };
     const host = await this.#hostOf(pack, on);
-    const keeper = id === undefined ? undefined : await this.#keeper(id, task);
+    const keeper = id === undefined ? undefined : await this.#keeper(id, task, pack.manifest);
     if (this.#cancelled) throw new EngineError('cancelled', 'The song was cancelled.');
     const { value, timings } = await host.perform((model) => pack.family.generate(task, model), on, keeper);
     const songs: Song[] = [];
@@ -274,9 +274,9 @@ export class Engine {
     return openRuntime(this.#builds, buildFor(caps, this.#wish), threadsOf(caps, this.#wish));
   }
 
-  async #keeper(id: string, task: Task): Promise<Keeper> {
+  async #keeper(id: string, task: Task, manifest: ModelManifest): Promise<Keeper> {
     const checkpoints = await this.#checkpoints();
-    const key = checkpointKey(task);
+    const key = checkpointKey(task, manifest);
     const bytes = await checkpoints.read(id);
     return {
       found: bytes && readCheckpoint(bytes, key),

@@ -311,7 +311,9 @@ async function findSource(task: Task, model: AceStep): Promise<Source | null> {
   const { dims, data } = await encodeAudio(pcm, model);
   assert(data instanceof Float32Array, 'latents must be float32');
   await model.done('dcae_encoder');
-  return { latents: data, frames: dims[3]!, seconds: secondsOf(pcm), recorded: true, plan: null };
+  // Latents that an earlier version of the model made have another shape; what is known of the song stays.
+  const memo = kept ? memoOf(kept) : { recorded: true, plan: null };
+  return { latents: data, frames: dims[3]!, seconds: secondsOf(pcm), ...memo };
 }
 
 function memoOf({ memo }: Kept): Memo {
