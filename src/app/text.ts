@@ -202,7 +202,7 @@ const EN = {
       hint: 'Elsewhere called scheduler',
       options: { euler: 'Euler', heun: 'Heun', pingpong: 'Ping-pong' },
     },
-    omega: { label: 'Omega', hint: 'Granularity of detail' },
+    omega: { label: 'Omega', hint: 'Granularity of detail; no effect with ping-pong' },
     ossSteps: { label: 'OSS steps', hint: 'Exact steps, instead of a count' },
     'guidance.type': { label: 'Type', hint: '', options: { apg: 'APG', cfg: 'CFG', cfg_star: 'CFG★' } },
     'guidance.scale': { label: 'Scale', hint: 'Higher keeps closer' },

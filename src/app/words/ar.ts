@@ -214,7 +214,7 @@ export const AR: Translation = {
       hint: 'يُسمى أيضًا scheduler',
       options: { euler: 'Euler', heun: 'Heun', pingpong: 'Ping-pong' },
     },
-    omega: { label: 'أوميغا', hint: 'دقة التفاصيل' },
+    omega: { label: 'أوميغا', hint: 'دقة التفاصيل؛ بلا أثر مع Ping-pong' },
     ossSteps: { label: 'خطوات OSS', hint: 'خطوات بعينها بدل عدد' },
     'guidance.type': { label: 'النوع', hint: '', options: { apg: 'APG', cfg: 'CFG', cfg_star: 'CFG★' } },
     'guidance.scale': { label: 'المقدار', hint: 'الأعلى أشد التزامًا' },

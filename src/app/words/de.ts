@@ -197,7 +197,7 @@ export const DE: Translation = {
       hint: 'Anderswo scheduler genannt',
       options: { euler: 'Euler', heun: 'Heun', pingpong: 'Ping-pong' },
     },
-    omega: { label: 'Omega', hint: 'Körnung der Einzelheiten' },
+    omega: { label: 'Omega', hint: 'Körnung der Einzelheiten; wirkt nicht mit Ping-pong' },
     ossSteps: { label: 'OSS-Schritte', hint: 'Genaue Schritte statt einer Anzahl' },
     'guidance.type': { label: 'Art', hint: '', options: { apg: 'APG', cfg: 'CFG', cfg_star: 'CFG★' } },
     'guidance.scale': { label: 'Stärke', hint: 'Höher hält sich enger' },

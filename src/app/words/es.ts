@@ -196,7 +196,7 @@ export const ES: Translation = {
       hint: 'En otros sitios, scheduler',
       options: { euler: 'Euler', heun: 'Heun', pingpong: 'Ping-pong' },
     },
-    omega: { label: 'Omega', hint: 'Grano del detalle' },
+    omega: { label: 'Omega', hint: 'Grano del detalle; sin efecto con Ping-pong' },
     ossSteps: { label: 'Pasos OSS', hint: 'Pasos exactos en vez de un número' },
     'guidance.type': { label: 'Tipo', hint: '', options: { apg: 'APG', cfg: 'CFG', cfg_star: 'CFG★' } },
     'guidance.scale': { label: 'Escala', hint: 'Más alto se ciñe más' },

@@ -201,7 +201,7 @@ export const JA: Translation = {
     },
     omega: {
       label: 'オメガ',
-      hint: '細部の粒度',
+      hint: '細部の粒度（Ping-pong では効果なし）',
     },
     ossSteps: {
       label: 'OSS ステップ',

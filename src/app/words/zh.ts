@@ -200,7 +200,7 @@ export const ZH: Translation = {
     },
     omega: {
       label: 'Omega',
-      hint: '细节的颗粒度',
+      hint: '细节的颗粒度；使用 Ping-pong 时无效',
     },
     ossSteps: {
       label: 'OSS 步',

@@ -8,7 +8,7 @@ import { ROUTES, type Means, type Role, type Route, type SourceLength, type Spac
 import type { Velocity } from './solvers.ts';
 
 const PLANES = 3;
-const space: Space = { planes: PLANES, rate: 10, maxFrames: 100, shift: 3 };
+const space: Space = { planes: PLANES, rate: 10, maxFrames: 100, shift: 3, stochasticEdits: false };
 const limits: TaskLimits = {
   kinds: ['text2music', 'retake', 'repaint', 'extend', 'edit', 'audio2audio'],
   seconds: { min: 1, max: 30, step: 1, default: 4 },
@@ -50,6 +50,8 @@ const toward =
 interface Run {
   readonly roles: readonly Role[];
   readonly steps: readonly number[];
+  /** How often the solver asked for noise. */
+  readonly draws: number;
   readonly sigmas: readonly number[];
   readonly out: Latents;
 }
@@ -60,6 +62,7 @@ async function run(
   sound: Latents,
   song: (frames: number) => Latents,
   stopAfter = Infinity,
+  where: Space = space,
 ): Promise<Run> {
   const task: Task = checkTask({ source: 'a', ...input }, limits, () => 5);
   const known = sound.length / PLANES;
@@ -68,9 +71,10 @@ async function run(
   const steps: number[] = [];
   const sigmas: number[] = [];
   const [noise, retakeNoise] = [noiseOf(1), noiseOf(2)];
+  let draws = 0;
   let source = sound;
-  for (const route of router(task, space, lengthOf(known))) {
-    expect(route.frames).toBeLessThanOrEqual(Math.max(space.maxFrames, known));
+  for (const route of router(task, where, lengthOf(known))) {
+    expect(route.frames).toBeLessThanOrEqual(Math.max(where.maxFrames, known));
     const means: Means = {
       source,
       noise,
@@ -83,12 +87,12 @@ async function run(
     };
     const sampled = await denoise(
       route.segments(means),
-      { omega: 0, draw: () => noise(route.frames) },
+      { omega: 0, draw: () => (draws++, noise(route.frames)) },
       { onStep: ({ sigma }) => void sigmas.push(sigma), stopped: () => sigmas.length >= stopAfter },
     );
     source = route.finish(sampled, source);
   }
-  return { roles, steps, sigmas, out: source };
+  return { roles, steps, draws, sigmas, out: source };
 }
 
 const still = (frames: number): Latents => new Float32Array(PLANES * frames).fill(9);
@@ -127,6 +131,21 @@ test.each(['euler', 'heun', 'pingpong'])(
     }
   },
 );
+
+test.each([
+  [{ kind: 'repaint', variance: 1, regions: [{ start: 1, end: 2 }] }, [0, 10]],
+  [{ kind: 'extend', before: 1, after: 0 }, [10, 50]],
+] as const)('%o draws noise in each step where solver and model are stochastic', async (task, [from, to]) => {
+  const sound = soundOf(40);
+  for (const stochasticEdits of [false, true]) {
+    const where = { ...space, stochasticEdits };
+    const { out, draws } = await run({ ...task, solver: 'pingpong' }, sound, still, Infinity, where);
+    expect(draws).toBe(stochasticEdits ? 12 : 0);
+    expect(out.subarray(from, to), 'what is kept').toEqual(sound.subarray(0, to - from));
+    expect(out[from === 0 ? 12 : 0]).toBeCloseTo(9, 4);
+    expect((await run({ ...task, solver: 'heun' }, sound, still, Infinity, where)).draws).toBe(0);
+  }
+});
 
 test('repaint starts where variance says, and makes a retake where nothing would stay', async () => {
   const count = async (variance: number, end = 2): Promise<number> =>

@@ -19,6 +19,8 @@ export interface Space {
   readonly maxFrames: number;
   /** Timestep shift of the schedule. */
   readonly shift: number;
+  /** Repaint and extend follow the stochastic solver where it is chosen; the reference takes Euler. */
+  readonly stochasticEdits: boolean;
 }
 
 /** Length of the sound that a task starts from. Its latents are padded up to a whole frame. */
@@ -200,7 +202,7 @@ function stretch(task: TaskOf<'extend'>, space: Space, known: number, left: numb
 
 /**
  * From `variance` of the schedule on, inside the mask; outside, the path from the source's own noise to the source,
- * which it reaches exactly. Euler call by call, so Heun's doubled levels become steps of length 0 whose calls only
+ * which it reaches exactly. But for `stochasticEdits` it is Euler call by call, so Heun's doubled levels become steps of length 0 whose calls only
  * feed the guidance's momentum. SPEC 5.5, 7.9.
  */
 function masked(
@@ -223,7 +225,7 @@ function masked(
   return {
     sigmas,
     firstCall,
-    solver: plain,
+    solver: space.stochasticEdits && sampling.solver === 'pingpong' ? SOLVERS.pingpong : plain,
     velocity: means.velocity('song', ossSteps.length > 0 ? ossSteps.length : sampling.steps),
     begin: () => mix(source, noise, sigmas[0]!),
     constrain: (x, sigma) => choose(mask, x, mix(source, noise, sigma)),

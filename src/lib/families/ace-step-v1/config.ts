@@ -32,6 +32,11 @@ export interface AceStepConfig {
   readonly lyrics: null | { readonly hidden: number };
   /** True: prompt and score go through the rule planner into speaker and frame inputs. */
   readonly planner: boolean;
+  /**
+   * Habits of the reference with the stochastic solver: the first song's noise for the whole batch (SPEC 4), and Euler in
+   * repaint and extend (SPEC 5.5). False: each song draws its own, and repaint and extend follow the solver.
+   */
+  readonly referenceNoise: boolean;
   /** log-mel range mapped to -1..1 before the encoder and back after the decoder; null = the graphs take log-mel itself. */
   readonly melRange: null | { readonly min: number; readonly max: number };
   /** latent = (z - shift) * scale outside the codec graphs. 0 and 1 when inside. */
@@ -79,6 +84,7 @@ export function parseConfig(json: unknown): AceStepConfig {
     text: parseText(config.at('text')),
     lyrics: orNull(config.at('lyrics'), (lyrics) => ({ hidden: lyrics.at('hidden').integer(SIZE) })),
     planner: config.at('planner').boolean(),
+    referenceNoise: orNull(config.at('referenceNoise'), (field) => field.boolean()) ?? true,
     melRange: orNull(config.at('melRange'), (range) => ({
       min: range.at('min').number(ANY),
       max: range.at('max').number(ANY),

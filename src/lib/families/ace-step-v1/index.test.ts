@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { maxError } from '../../../../scripts/parity/report.ts';
 import type { EngineEvent } from '../../events.ts';
@@ -414,8 +415,8 @@ class MurkyModel extends GlassModel {
   left: Saved | null = null;
   steps = 0;
 
-  constructor(closesAfter: number, found: Saved | null = null) {
-    super({ seconds: { min: 0.5, max: 8, default: 1 } });
+  constructor(closesAfter: number, found: Saved | null = null, changes: object = {}) {
+    super({ seconds: { min: 0.5, max: 8, default: 1 }, ...changes });
     this.#closesAfter = closesAfter;
     this.#found = found;
   }
@@ -442,6 +443,20 @@ class MurkyModel extends GlassModel {
     return { velocity: float32(velocity, dims) };
   }
 }
+
+test.each([
+  ['shares the noise of a batch, as the reference does', true, false],
+  ['gives each song noise of its own', false, true],
+])('the stochastic solver %s', async (_name, referenceNoise, same) => {
+  const make = async (seeds: number[]): Promise<Tensor[]> => {
+    const model = new MurkyModel(Infinity, null, { referenceNoise });
+    const songs = await model.make({ prompt: 'calm', seeds, seconds: 1, solver: 'pingpong' });
+    return songs.map(({ latents }) => latents);
+  };
+  const [together, alone] = [await make([5, 6]), await make([6])];
+  expect(isDeepStrictEqual(together[1], alone[0]), 'a song of a batch is the song of its seed').toBe(same);
+  expect(isDeepStrictEqual(together[0], (await make([5]))[0])).toBe(same);
+});
 
 describe('a song goes on from its last saved step, bit for bit', () => {
   const song = { prompt: 'calm loud', seeds: [5, 6], seconds: 2, steps: 5 };

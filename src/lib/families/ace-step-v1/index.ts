@@ -340,6 +340,7 @@ function spaceOf(batch: number, config: AceStepConfig): Space {
     rate,
     maxFrames: Math.trunc(config.seconds.max * rate), // 240 s: 2583. SPEC 5.5
     shift: config.shift,
+    stochasticEdits: !config.referenceNoise,
   };
 }
 
@@ -352,7 +353,7 @@ function routesOf(task: Task, space: Space, source: Source | null): readonly Rou
 }
 
 /** The batch's noise, drawn as the reference draws it: a generator for each song, torch on the CPU. SPEC 5.2. */
-function noiseOf(task: Task, { channels, rows }: AceStepConfig) {
+function noiseOf(task: Task, { channels, rows, referenceNoise }: AceStepConfig) {
   const planes = channels * rows;
   const batch = task.seeds.length;
   const generators = (seeds: readonly number[]): TorchGenerator[] =>
@@ -376,8 +377,9 @@ function noiseOf(task: Task, { channels, rows }: AceStepConfig) {
       all.forEach((generator, i) => generator.restore(state.subarray(i * STATE_WORDS))),
     noise: (frames: number) => drawEach(songs, frames),
     retakeNoise: (frames: number) => drawEach(retakes, frames),
-    /** The stochastic solver draws for the whole batch from the first song's generator. SPEC 4. */
-    stepNoise: (frames: number) => () => songs[0]!.randn(batch * planes * frames),
+    /** What the stochastic solver draws in each step. */
+    stepNoise: (frames: number) => () =>
+      referenceNoise ? songs[0]!.randn(batch * planes * frames) : drawEach(songs, frames),
   };
 }
 
