@@ -1,7 +1,7 @@
 /**
  * The quality gates of nano, from the shipped pack:
  *
- *   npm run quality -- [--model nano] [--clips 100] [--edits 16] [--threads N] [--json FOLDER] [--keep FOLDER]
+ *   npm run quality -- [--model nano] [--clips 100] [--edits 32] [--threads N] [--json FOLDER] [--keep FOLDER]
  *
  * training/nano/evaluate.py writes tasks that no training saw, the engine makes them as it does in the page and at the
  * shipped setting, retakes, repaints and extends some, and evaluate.py measures the results beside real music, the codec
@@ -31,7 +31,7 @@ const { values } = parseArgs({
   options: {
     model: { type: 'string', default: 'nano' },
     clips: { type: 'string', default: '100' },
-    edits: { type: 'string', default: '16' },
+    edits: { type: 'string', default: '32' },
     threads: { type: 'string' },
     json: { type: 'string' },
     keep: { type: 'string' },

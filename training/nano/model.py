@@ -221,13 +221,13 @@ def rms_norm(x: Tensor, weight: Tensor) -> Tensor:
 
 
 class Denoiser(nn.Module):
-    """Graph denoiser: latents (1, 16, 16, T), sigma (1,), time_features (1, 256), k, v, pooled, frames of cross_kv,
-    rope_cos and rope_sin (T, head) -> velocity (1, 16, 16, T).
+    """Graph denoiser: latents (1, CHANNELS, ROWS, T), sigma (1,), time_features (1, 256), k, v, pooled, frames of cross_kv,
+    rope_cos and rope_sin (T, head) -> velocity as the latents.
 
     Preconditioned in closed form, per latent dimension of standard deviation s: with D = (1-sigma)^2 s^2 + sigma^2 the
     best linear velocity is x (sigma - (1-sigma) s^2) / D and what it leaves has the standard deviation s / sqrt(D). The
     network sees x / sqrt(D), which has unit variance at every sigma, and predicts the remainder in units of its
-    deviation. The noise of 256 dimensions therefore need not pass through a residual stream of width 256.
+    deviation. The noise of all dimensions therefore need not pass through a residual stream of width 256.
     """
 
     def __init__(self, c: Config) -> None:

@@ -3,7 +3,8 @@
     python prepare.py render --data DATA --split train --seeds 0:2600 --audio 260 --part 0/2     (and 1/2: one a core)
     python prepare.py render --data DATA --split val --seeds 1000000:1000120 --audio 120
     python prepare.py render --data DATA --split test --seeds 3000000:3000060 --audio 60
-    python prepare.py codec --data DATA                    fits codec.safetensors on the first 600 training clips
+    python prepare.py codec --data DATA                    fits codec.safetensors on 600 training clips
+    python prepare.py codec --data DATA --keep OLD         adds components to those of OLD, a codec or a checkpoint
     python prepare.py latents --data DATA                  writes latents.pt of every split
 
 Rendering runs at about 55 times real time a core and takes 13 minutes for 27 hours of music on two. Clips that exist are
@@ -35,9 +36,11 @@ def load_mel(folder: Path, seed: int) -> torch.Tensor:
     return torch.from_numpy(np.load(folder / f"{seed}.mel.npy").astype(np.float32))
 
 
-def fit_codec(data: Path) -> None:
+def fit_codec(data: Path, keep: Path | None) -> None:
     folder = data / "train"
-    weights, explained = codec.fit(load_mel(folder, seed) for seed in seeds_of(folder)[:FITTED_CLIPS])
+    seeds = seeds_of(folder)
+    evenly = seeds[:: max(1, len(seeds) // FITTED_CLIPS)]
+    weights, explained = codec.fit((load_mel(folder, seed) for seed in evenly), load_file(keep) if keep else None)
     save_file(weights, data / CODEC_FILE)
     print("explained variance", explained)
 
@@ -105,6 +108,7 @@ def main() -> None:
     parser.add_argument("command", choices=("render", "codec", "latents"))
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--split", choices=("train", "val", "test"))
+    parser.add_argument("--keep", type=Path, help="safetensors of the codec that is extended")
     parser.add_argument("--seeds", help="FIRST:LAST, LAST excluded")
     parser.add_argument("--part", default="0/1", help="this process of how many")
     parser.add_argument("--audio", type=int, default=0, help="how many seeds keep their audio")
@@ -112,7 +116,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(1)
     if args.command == "codec":
-        fit_codec(args.data)
+        fit_codec(args.data, args.keep)
     elif args.command == "latents":
         write_latents(args.data)
     else:

@@ -52,11 +52,16 @@ class Sampler:
     def latents(
         self, prompt: str, plan: Plan, count: int, seed: int, steps: int, guidance: float, interval: float
     ) -> Tensor:
-        """(1, 16, 16, count) latents. Guidance works in the middle `interval` of the steps."""
+        """(1, CHANNELS, ROWS, count) latents. Guidance works in the middle `interval` of the steps and falls as SAMPLING says.
+
+        Ping-pong sampling: to the predicted data, and back with fresh noise. Euler's errors add up from step to step;
+        these are forgotten with the noise.
+        """
         wanted = self.conditions(encode(nano_caption(prompt, plan)), speaker_of(plan), *frame_controls(plan, count))
         free = self.conditions(*no_conditions(count))
         cos, sin = model.rope_tables(count, self.config.head, self.config.rope_theta)
-        x = torch.randn(1, CHANNELS, ROWS, count, generator=torch.Generator().manual_seed(seed))
+        generator = torch.Generator().manual_seed(seed)
+        x = torch.randn(1, CHANNELS, ROWS, count, generator=generator)
         sigmas = schedule(steps, checkpoint.SAMPLING["shift"])
         guided = range(int(steps * (1 - interval) / 2), int(steps * (0.5 + interval / 2)))
         for i in range(steps):
@@ -69,8 +74,10 @@ class Sampler:
             v = velocity(wanted)
             if guidance != 1 and i in guided:
                 rest = velocity(free)
-                v = rest + guidance * (v - rest)
-            x = x + (sigmas[i + 1] - sigmas[i]) * v
+                passed = (i - guided.start) / max(1, len(guided) - 1) * checkpoint.SAMPLING["guidanceDecay"]
+                v = rest + (guidance - (guidance - checkpoint.SAMPLING["guidanceLeast"]) * passed) * (v - rest)
+            noise = torch.randn(x.shape, generator=generator)
+            x = (1 - sigmas[i + 1]) * (x - sigmas[i] * v) + sigmas[i + 1] * noise
         return x
 
     def song(self, task: dict, steps: int, guidance: float, interval: float) -> Tensor:

@@ -3,7 +3,8 @@
     python train_decoder.py --data DATA --out decoder.pt --steps 1500 [--device cuda] [--threads 2]
 
 Loss: the distance of log-mels, bands below 2 kHz twice; half of the crops carry a little noise in their latents, since
-generated ones are not clean. The latents do not change, so denoisers stay valid. The same command again resumes, bit for
+generated ones are not clean. The latents do not change, so denoisers stay valid. It begins with the refinement that the
+codec has. The same command again resumes, bit for
 bit; SIGTERM saves and leaves.
 """
 
@@ -39,6 +40,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=1500)
+    parser.add_argument("--rate", type=float, default=1.0, help="scales the learning rate")
     parser.add_argument("--until", type=int, default=10**9, help="leave after this many steps; the schedule stays")
     parser.add_argument("--save-minutes", type=float, default=5)
     parser.add_argument("--device", default="cpu")
@@ -64,6 +66,7 @@ def main() -> None:
 
     torch.manual_seed(0)
     net, average = Refinement().to(args.device), Refinement().to(args.device)
+    net.load_state_dict(decoder.refinement.state_dict())
     average.load_state_dict(net.state_dict())
     average.requires_grad_(False).eval()
     adam = torch.optim.AdamW(net.parameters(), lr=RATE, betas=(0.9, 0.98), weight_decay=0.01)
@@ -98,7 +101,7 @@ def main() -> None:
         rng = np.random.default_rng(step)
         torch.manual_seed(step)
         factor = min(1, (step + 1) / WARM_UP) * max(LAST_RATE, 1 - step / args.steps)
-        adam.param_groups[0]["lr"] = RATE * factor
+        adam.param_groups[0]["lr"] = args.rate * RATE * factor
         latents, targets = [], []
         while len(latents) < BATCH:
             mel = mels["train"][rng.integers(len(mels["train"]))]

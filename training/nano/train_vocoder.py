@@ -33,6 +33,7 @@ LATENT_NOISE = 0.1
 RESOLUTIONS = ((512, 128), (1024, 256), (2048, 512), (4096, 1024), (8192, 2048))
 CHECKED_HZ, REST_WEIGHT = 15000.0, 0.25  # the mel ends at 16 kHz: above, only the level can be right
 PITCH_FFT, PITCH_HOP, PITCH_HZ = 8192, 1024, (120.0, 1600.0)  # where single notes can be told apart
+PITCH_WEIGHT = 2.5  # of its own loss beside that of the whole spectrum
 VALIDATION_CLIPS, VALIDATION_FRAMES = 16, 256
 
 
@@ -84,14 +85,13 @@ def prepare(data: Path, split: str, seconds: float, limit: int) -> None:
         latents = encoder(log_mel(audio)[None])
         if split == "train" and rng.random() < 0.5:
             latents = latents + LATENT_NOISE * torch.randn_like(latents)
-        channel = int(rng.integers(2))
-        mel = decoder(latents)[0, channel : channel + 1]
+        mel = decoder(latents)[0]
         lin, wave = initial_wave(mel)
-        items.append(
-            {"mel": mel[0].half(), "lin": lin[0].half(), "wave": wave[0].clone(), "target": audio[channel].clone()}
-        )
+        for c in range(2 if split == "train" else 1):
+            item = {"mel": mel[c].half(), "lin": lin[c].half(), "wave": wave[c].clone(), "target": audio[c].clone()}
+            items.append(item)
     torch.save(items, cache_of(data, split))
-    print(f"{split}: {len(items)} clips")
+    print(f"{split}: {len(items)} channels")
 
 
 def crops(items: list[dict[str, Tensor]], firsts: list[int], frames: int, device: str) -> list[Tensor]:
@@ -162,7 +162,7 @@ def train(args: argparse.Namespace) -> None:
         temporary.replace(args.out)
 
     print(
-        f"{len(items)} clips, {sum(p.numel() for p in net.parameters()) / 1e6:.2f} M parameters, from step {step}",
+        f"{len(items)} channels, {sum(p.numel() for p in net.parameters()) / 1e6:.2f} M parameters, from step {step}",
         flush=True,
     )
     begun, last_save, losses = time.time() - used, time.time(), []
@@ -177,7 +177,7 @@ def train(args: argparse.Namespace) -> None:
         firsts = [int(rng.integers(0, item["mel"].shape[1] - FRAMES + 1)) for item in chosen]
         mel, lin, wave, target = crops(chosen, firsts, FRAMES, args.device)
         refined = refine(net, mel, lin, wave, not args.float32)
-        loss = spectrum_loss(refined, target) + pitch_loss(refined, target)
+        loss = spectrum_loss(refined, target) + PITCH_WEIGHT * pitch_loss(refined, target)
         loss = loss + 0.3 * (log_mel(refined) - log_mel(target)).abs().mean()
         adam.zero_grad(set_to_none=True)
         loss.backward()

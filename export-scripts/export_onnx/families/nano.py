@@ -144,6 +144,7 @@ def _config(stored: dict[str, Any]) -> dict[str, Any]:
         "text": {"tokenizer": "words", "maxTokens": stored["maxWords"]},
         "lyrics": None,
         "planner": True,
+        "referenceNoise": False,
         "melRange": None,
         "latent": {"shift": 0, "scale": 1},
         "vocoder": "spectrum",
@@ -156,7 +157,7 @@ def _config(stored: dict[str, Any]) -> dict[str, Any]:
             "omega": 0,
             "guidance": {
                 "type": "cfg", "scale": sampling["guidance"], "textScale": 0, "lyricScale": 0,
-                "interval": sampling["guidanceInterval"], "decay": 0, "minScale": 1,
+                "interval": sampling["guidanceInterval"], "decay": sampling["guidanceDecay"], "minScale": sampling["guidanceLeast"],
             },
             "erg": {"tag": False, "lyric": False, "diffusion": False},
             "ossSteps": [],

@@ -7,7 +7,7 @@ import torch
 
 import checkpoint
 from captions import WORDS
-from codec import CHANNELS, ROWS
+from codec import CHANNELS, DIMENSIONS, ROWS
 from data import collate, no_conditions
 from model import Config, Nano, rope_tables, swap_pairs, time_features
 from planner import frame_controls, plan_song, speaker_of
@@ -35,7 +35,7 @@ def test_a_batch_is_its_graphs_one_by_one() -> None:
     """Padding, masks and stacking change nothing: what is trained is what is exported."""
     net, latents = nano(), 20
     rows = [row([5, 9, 11], 1, latents), row([7], 2, latents), no_conditions(latents)]
-    batch = collate([torch.randn(latents, 256) for _ in rows], rows)
+    batch = collate([torch.randn(latents, DIMENSIONS) for _ in rows], rows)
     sigma = torch.tensor([0.9, 0.5, 0.1])
     together = net(batch.latents, sigma, net.condition(*batch.conditions()))
     cos, sin = rope_tables(latents, CONFIG.head, CONFIG.rope_theta)
@@ -57,11 +57,11 @@ def test_a_batch_is_its_graphs_one_by_one() -> None:
 def test_untrained_network_is_the_best_linear_denoiser() -> None:
     """With a zero residual the loss on Gaussian data is what theory leaves: s^2 / ((1-sigma)^2 s^2 + sigma^2)."""
     net = Nano(CONFIG).eval()
-    std = torch.linspace(0.2, 4, 256)
+    std = torch.linspace(0.2, 4, DIMENSIONS)
     net.denoiser.std.copy_(std)
     for sigma in (0.05, 0.5, 0.95):
         rows = [no_conditions(400)]
-        batch = collate([torch.randn(400, 256) * std], rows)
+        batch = collate([torch.randn(400, DIMENSIONS) * std], rows)
         noise = torch.randn_like(batch.latents)
         x = (1 - sigma) * batch.latents + sigma * noise
         velocity = net(x, torch.tensor([sigma]), net.condition(*batch.conditions()))

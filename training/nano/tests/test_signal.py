@@ -50,7 +50,7 @@ def test_noise_is_mulberry32_at_any_index() -> None:
 
 
 def test_codec_is_exact_on_what_it_was_fitted_to() -> None:
-    """Mels of rank 40 survive 256 components; latents have unit deviation; the two graphs agree on the layout."""
+    """Mels of rank 40 survive; latents have unit deviation; the two graphs agree on the layout."""
     basis = torch.randn(40, codec.PATCH)
     patches = torch.randn(400, 40) @ basis
     mel = patches.reshape(400, 256, 8).permute(1, 0, 2).reshape(256, -1)
@@ -63,7 +63,26 @@ def test_codec_is_exact_on_what_it_was_fitted_to() -> None:
     assert latents.shape == (1, codec.CHANNELS, codec.ROWS, 400)
     assert explained[64] == pytest.approx(1)
     assert (decoder(latents) - stereo).abs().max() < 0.02 * mel.abs().max()
-    assert latents.flatten(1, 2)[0, :40].square().sum(0).mean().sqrt().item() == pytest.approx(16, rel=0.05)
+    assert latents.flatten(1, 2)[0, :40].square().sum(0).mean().sqrt().item() == pytest.approx(codec.DIMENSIONS**0.5, rel=0.05)
+
+
+def test_a_codec_that_grows_keeps_its_components_and_becomes_as_good_as_a_fresh_one() -> None:
+    torch.manual_seed(0)
+    patches = torch.randn(1500, codec.PATCH) * torch.linspace(2, 0.1, codec.PATCH)
+    mel = patches.reshape(1500, 256, 8).permute(1, 0, 2).reshape(256, -1)
+    fresh, spread = codec.fit([mel])
+    kept = {name: w[:, :200] if name == "dcae_encoder.weight" else w for name, w in fresh.items()}
+    kept["dcae_decoder.weight"] = fresh["dcae_decoder.weight"][:200]
+    kept["dcae_decoder.refinement.input.weight"] = torch.ones(codec.Refinement.WIDTH, 200, 3)
+    grown, explained = codec.fit([mel], kept)
+    assert torch.allclose(grown["dcae_encoder.weight"][:, :200], kept["dcae_encoder.weight"])
+    assert torch.allclose(grown["dcae_decoder.weight"][:200], kept["dcae_decoder.weight"])
+    assert explained[codec.DIMENSIONS] == pytest.approx(spread[codec.DIMENSIONS], abs=1e-4)
+    through = [codec.to_patches(mel) @ w["dcae_encoder.weight"] + w["dcae_encoder.bias"] for w in (fresh, grown)]
+    decoded = [z @ w["dcae_decoder.weight"] for z, w in zip(through, (fresh, grown), strict=True)]
+    assert torch.allclose(*decoded, atol=2e-3)
+    added = grown["dcae_decoder.refinement.input.weight"]
+    assert added[:, :200].eq(1).all() and added[:, 200:].eq(0).all()
 
 
 def test_magnitude_reproduces_the_mel() -> None:

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 import checkpoint
 import train_denoiser
-from codec import DcaeDecoder, DcaeEncoder
+from codec import DIMENSIONS, DcaeDecoder, DcaeEncoder
 from compose import compose
 from data import load_clips
 from prepare import CODEC_FILE
@@ -31,7 +31,7 @@ def toy(tmp_path: Path) -> Path:
             np.save(
                 folder / f"{seed}.mel.npy", np.random.default_rng(seed).normal(size=(256, 8 * 60)).astype(np.float16)
             )
-        latents = torch.randn(2 * 380, 256).half()
+        latents = torch.randn(2 * 380, DIMENSIONS).half()
         torch.save({"seeds": seeds, "lengths": [380, 380], "latents": latents}, folder / "latents.pt")
         torch.save(
             [
@@ -151,6 +151,16 @@ def test_slow_loss_counts_white_error_as_the_plain_loss_and_steady_error_by_its_
     steady = torch.ones(1, 1, 128)
     expected = sum(weight * (latents or 128) for latents, weight in train_denoiser.SLOW)
     assert train_denoiser.slow_loss(steady).item() == pytest.approx(expected)
+
+
+def test_older_weights_begin_a_larger_network() -> None:
+    words = "text_encoder.embedding.weight"
+    fresh = {words: torch.full((3, 2), 7.0), "denoiser.input.weight": torch.ones(2, 4), "denoiser.output.bias": torch.ones(4)}
+    older = {words: torch.ones(2, 2), "denoiser.input.weight": torch.full((2, 3), 5.0), "denoiser.output.bias": torch.full((3,), 5.0)}  # fmt: skip
+    begun = train_denoiser.begin_with(older, fresh)
+    assert begun[words].tolist() == [[1, 1], [1, 1], [7, 7]]
+    assert begun["denoiser.input.weight"].tolist() == [[5, 5, 5, 0]] * 2
+    assert begun["denoiser.output.bias"].tolist() == [5, 5, 5, 0]
 
 
 def test_a_share_of_two_trainings() -> None:
