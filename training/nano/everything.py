@@ -6,11 +6,11 @@ What it costs, in seconds of one core of a 2024 server CPU with AVX-512 BF16 (tw
 
     render     2600 + 120 clips, 27 h of music       1800 s
     codec      600 clips                               60 s
-    decoder    1200 steps at 0.25 s                   300 s
-    vocoder    400 clips prepared, 3000 steps at 0.9 s  3100 s
+    decoder    1800 steps at 0.3 s                    540 s
+    vocoder    400 clips prepared, 3000 steps at 0.85 s 3050 s
     denoiser   12000 steps at 2.2 s                 26400 s
     classifier 1200 steps                             120 s
-    all                                             about 9 hours of one core, 4.5 of two; 8 GB of disk, 3 GB of memory
+    all                                             about 9 hours of one core, 4.5 of two; 12 GB of disk, 8 GB of memory
 
 --device cuda trains there in bfloat16, one process a GPU; written for it, and not run on one yet. Every trainer follows a
 number of steps, so the same machine with the same number of processes makes the same bits, however often it is stopped.
@@ -26,7 +26,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 TRAIN_CLIPS, VALIDATION_CLIPS, AUDIO_CLIPS = 2600, 120, 400
 FIRST_VALIDATION_SEED = 1_000_000
-DECODER_STEPS, VOCODER_STEPS, DENOISER_STEPS, CLASSIFIER_STEPS = 1200, 3000, 12000, 1200
+DECODER_STEPS, VOCODER_STEPS, DENOISER_STEPS, CLASSIFIER_STEPS = 1800, 3000, 12000, 1200
 
 
 def start(*command: str) -> subprocess.Popen:
@@ -78,7 +78,7 @@ def main() -> None:
             str(scaled(DECODER_STEPS, 2)),
         )
     )
-    for split, seconds in (("val", "6"), ("train", "12")):
+    for split, seconds in (("val", "6"), ("train", "9")):
         if not (data / split / "vocoder.pt").exists():
             finish(start("train_vocoder.py", "prepare", *common, "--split", split, "--seconds", seconds))
     vocoder = ["--out", str(data / "vocoder.pt"), "--steps", str(scaled(VOCODER_STEPS, 2))]

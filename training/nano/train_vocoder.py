@@ -1,9 +1,9 @@
 """Train the vocoder: the correction of a Griffin-Lim spectrum.
 
-    python train_vocoder.py prepare --data DATA --split train --seconds 12     (val: --seconds 6)
+    python train_vocoder.py prepare --data DATA --split train --seconds 9     (val: --seconds 6)
     python train_vocoder.py train --data DATA --out vocoder.pt --minutes 30 [--device cuda] [--threads 2]
 
-`prepare` caches the first waves of the codec's mels (0.065 CPU-seconds per second of mono); half of the training clips get
+`prepare` caches the first waves of the codec's mels (0.065 CPU-seconds per second of a channel, both for training); half of the training clips get
 a little noise in their latents, since a generated mel is not a clean one. Loss: STFT distances at windows of 512 to 8192
 (the long ones keep pitch) and the mel. The same command again resumes; SIGTERM saves and leaves. The rate follows --steps
 where it is given, and then a resumed run ends in the same bits as one without a stop; else --minutes, the total.

@@ -63,7 +63,9 @@ def test_codec_is_exact_on_what_it_was_fitted_to() -> None:
     assert latents.shape == (1, codec.CHANNELS, codec.ROWS, 400)
     assert explained[64] == pytest.approx(1)
     assert (decoder(latents) - stereo).abs().max() < 0.02 * mel.abs().max()
-    assert latents.flatten(1, 2)[0, :40].square().sum(0).mean().sqrt().item() == pytest.approx(codec.DIMENSIONS**0.5, rel=0.05)
+    assert latents.flatten(1, 2)[0, :40].square().sum(0).mean().sqrt().item() == pytest.approx(
+        codec.DIMENSIONS**0.5, rel=0.05
+    )
 
 
 def test_a_codec_that_grows_keeps_its_components_and_becomes_as_good_as_a_fresh_one() -> None:

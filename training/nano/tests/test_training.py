@@ -155,7 +155,11 @@ def test_slow_loss_counts_white_error_as_the_plain_loss_and_steady_error_by_its_
 
 def test_older_weights_begin_a_larger_network() -> None:
     words = "text_encoder.embedding.weight"
-    fresh = {words: torch.full((3, 2), 7.0), "denoiser.input.weight": torch.ones(2, 4), "denoiser.output.bias": torch.ones(4)}
+    fresh = {
+        words: torch.full((3, 2), 7.0),
+        "denoiser.input.weight": torch.ones(2, 4),
+        "denoiser.output.bias": torch.ones(4),
+    }
     older = {words: torch.ones(2, 2), "denoiser.input.weight": torch.full((2, 3), 5.0), "denoiser.output.bias": torch.full((3,), 5.0)}  # fmt: skip
     begun = train_denoiser.begin_with(older, fresh)
     assert begun[words].tolist() == [[1, 1], [1, 1], [7, 7]]
