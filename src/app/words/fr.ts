@@ -198,7 +198,7 @@ export const FR: Translation = {
       hint: 'Ailleurs nommé scheduler',
       options: { euler: 'Euler', heun: 'Heun', pingpong: 'Ping-pong' },
     },
-    omega: { label: 'Oméga', hint: 'Grain du détail ; sans effet avec Ping-pong' },
+    omega: { label: 'Oméga', hint: 'Grain du détail ; sans effet avec Ping-pong' },
     ossSteps: { label: 'Pas OSS', hint: 'Des pas précis au lieu d’un nombre' },
     'guidance.type': { label: 'Type', hint: '', options: { apg: 'APG', cfg: 'CFG', cfg_star: 'CFG★' } },
     'guidance.scale': { label: 'Échelle', hint: 'Plus haut suit de plus près' },
