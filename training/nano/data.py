@@ -24,7 +24,7 @@ DROP_ALL, DROP_PLAN, DROP_KEY = 0.10, 0.30, 0.15
 
 @dataclass(frozen=True)
 class Batch:
-    """latents (B, 16, 16, T) and the arguments of `Nano.condition`."""
+    """latents (B, CHANNELS, ROWS, T) and the arguments of `Nano.condition`."""
 
     latents: Tensor
     words: Tensor

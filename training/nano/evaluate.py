@@ -33,6 +33,7 @@ import checkpoint
 import compose as composer
 import genres
 from captions import caption
+from codec import CHANNELS, ROWS
 from compose import Synth, bar_seconds, compose
 from data import collate, conditions_of, load_clips
 from features import FRAMES_PER_LATENT, HOP, LATENT_RATE, SAMPLE_RATE, log_mel
@@ -457,7 +458,7 @@ def swap(args: argparse.Namespace) -> int:
     length = min(CROP, *(w.shape[1] // (FRAMES_PER_LATENT * HOP) for w in waves))
     latents = [graphs["dcae_encoder"](log_mel(w)[None])[0].flatten(0, 1).T[:length] for w in waves]
     generator = torch.Generator().manual_seed(1)
-    noise = torch.randn(args.n, 16, 16, length, generator=generator)
+    noise = torch.randn(args.n, CHANNELS, ROWS, length, generator=generator)
     sigma = ((torch.arange(args.n) + 0.5) / args.n)[torch.randperm(args.n, generator=generator)]
 
     def loss(described: list[dict]) -> Tensor:

@@ -296,7 +296,7 @@ class Nano(nn.Module):
         return {"k": k, "v": v, "pooled": pooled, "frames": frames, "bias": (mask[:, None, None] - 1) * 1e4}
 
     def forward(self, latents: Tensor, sigma: Tensor, condition: dict[str, Tensor], first: int = 0) -> Tensor:
-        """latents (B, 16, 16, T) and sigma (B,) -> velocity; `first` is the RoPE position of the first latent."""
+        """latents (B, CHANNELS, ROWS, T) and sigma (B,) -> velocity; `first` is the RoPE position of the first latent."""
         cos, sin = rope_tables(latents.shape[-1], self.config.head, self.config.rope_theta, first)
         device = latents.device
         features = time_features(sigma.cpu()).to(device)
