@@ -70,12 +70,15 @@ class Shelf {
   readonly url: string;
   readonly card: Locator;
   readonly alert: Locator;
+  /** Takes the folder of one's own copy of the official files. */
+  readonly copy: Locator;
 
   constructor(page: Page, url: string) {
     this.page = page;
     this.url = url;
     this.card = page.locator(`section[aria-labelledby="model-${SMALL}"]`);
     this.alert = this.card.getByRole('alert');
+    this.copy = page.locator(`input[data-for="${SMALL}"]`);
   }
 
   async open(): Promise<void> {
@@ -213,8 +216,7 @@ test('a pack goes out to a folder and comes in again; official files come from a
   shelf,
 }) => {
   await origin.close();
-  const copy = page.locator(`input[data-for="${SMALL}"]`);
-  await copy.setInputFiles(smallModel().checkpoint);
+  await shelf.copy.setInputFiles(smallModel().checkpoint);
   await shelf.installed('q8');
   expect(await shelf.hashes()).toEqual(expected);
 
@@ -253,7 +255,6 @@ test('a bad copy of the official files is refused in words, and then a good one 
   shelf,
 }) => {
   await origin.close();
-  const copy = page.locator(`input[data-for="${SMALL}"]`);
   const whole = readFileSync(path.join(smallModel().checkpoint, TRANSFORMER));
   // What is offered as the transformer, and what is said of it. A folder that lacks it is a bad copy, too.
   const copies: Record<string, [Buffer | null, string | RegExp]> = {
@@ -274,7 +275,7 @@ test('a bad copy of the official files is refused in words, and then a good one 
     cpSync(smallModel().checkpoint, folder, { recursive: true });
     rmSync(path.join(folder, TRANSFORMER));
     if (bytes) writeFileSync(path.join(folder, TRANSFORMER), bytes);
-    await copy.setInputFiles(folder);
+    await shelf.copy.setInputFiles(folder);
     await expect(shelf.alert, name).toContainText(why);
     expect(await shelf.hashes(), name).toBeNull();
     rmSync(folder, { recursive: true });
@@ -283,7 +284,7 @@ test('a bad copy of the official files is refused in words, and then a good one 
   await drop(page, [{ name: 'paper.pdf', bytes: '%PDF-1.7 …' }], 'drop', shelf.card);
   await expect(shelf.alert).toContainText('The folder has no ');
   expect(await page.title()).not.toBe('broken');
-  await copy.setInputFiles(smallModel().checkpoint);
+  await shelf.copy.setInputFiles(smallModel().checkpoint);
   await expect(shelf.alert).toHaveCount(0);
   await shelf.installed('q8');
   expect(await shelf.hashes()).toEqual(expected);

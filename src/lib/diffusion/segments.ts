@@ -202,8 +202,8 @@ function stretch(task: TaskOf<'extend'>, space: Space, known: number, left: numb
 
 /**
  * From `variance` of the schedule on, inside the mask; outside, the path from the source's own noise to the source,
- * which it reaches exactly. But for `stochasticEdits` it is Euler call by call, so Heun's doubled levels become steps of length 0 whose calls only
- * feed the guidance's momentum. SPEC 5.5, 7.9.
+ * which it reaches exactly. But for `stochasticEdits` it is Euler call by call, so Heun's doubled levels become steps of
+ * length 0 whose calls only feed the guidance's momentum. SPEC 5.5, 7.9.
  */
 function masked(
   { sampling, variance }: TaskOf<'repaint'> | TaskOf<'extend'>,
