@@ -61,12 +61,14 @@ function inlineWorker({ body }: ReturnType<Rolldown.PluginContext['parse']>) {
 }
 
 /**
- * One chunk for what the page needs before its words are there, one for what it needs at once after: many small ones wait
- * for each other on servers that answer six requests at a time. All else comes in chunks of its own when it is first opened.
+ * One chunk for what the page needs before its words are there, one for the frame and the store behind it, one for the page
+ * that opens first: many small ones wait for each other on servers that answer six requests at a time, and a single one
+ * would be read in one long task. All else comes in chunks of its own when it is first opened.
  */
 const FIRST = [
-  { name: 'start', root: '/src/app/main.ts', priority: 2 },
-  { name: 'app', root: '/src/app/App.svelte', priority: 1 },
+  { name: 'start', root: '/src/app/main.ts', priority: 3 },
+  { name: 'app', root: '/src/app/App.svelte', priority: 2 },
+  { name: 'page', root: '/src/app/pages/StudioPage.svelte', priority: 1 },
 ].map(({ name, root, priority }) => ({
   priority,
   name: (id: string, graph: Rolldown.ChunkingContext) => (reachedFrom(root, graph).has(id) ? name : null),
@@ -86,30 +88,26 @@ function reachedFrom(root: string, graph: Rolldown.ChunkingContext): ReadonlySet
   return all;
 }
 
-/** The app's chunk is asked for only once its words are there; its files set out with the page all the same. */
-function earlyApp(): Plugin {
+/** The app and its first page are imported late by code; their files set out with index.html all the same. */
+function earlyChunks(): Plugin {
   return {
-    name: 'cadenza:early-app',
+    name: 'cadenza:early-chunks',
     apply: 'build',
     transformIndexHtml: {
       order: 'post',
       handler(_html, { bundle = {} }) {
-        const app = Object.values(bundle).find((file) => file.type === 'chunk' && file.name === 'app');
-        if (app?.type !== 'chunk')
-          throw new Error('the build has no chunk of its own for src/app/App.svelte');
-        const styles = [...(app.viteMetadata?.importedCss ?? [])];
-        return [
-          {
-            tag: 'link',
-            attrs: { rel: 'modulepreload', crossorigin: true, href: `./${app.fileName}` },
-            injectTo: 'head' as const,
-          },
-          ...styles.map((file) => ({
-            tag: 'link',
-            attrs: { rel: 'stylesheet', crossorigin: true, href: `./${file}` },
-            injectTo: 'head' as const,
-          })),
-        ];
+        const files = Object.values(bundle);
+        const link = (rel: string, file: string) => ({
+          tag: 'link',
+          attrs: { rel, crossorigin: true, href: `./${file}` },
+          injectTo: 'head' as const,
+        });
+        return ['app', 'page'].flatMap((name) => {
+          const chunk = files.find((file) => file.type === 'chunk' && file.name === name);
+          if (chunk?.type !== 'chunk') throw new Error(`the build has no chunk named ${name}`);
+          const styles = [...(chunk.viteMetadata?.importedCss ?? [])];
+          return [link('modulepreload', chunk.fileName), ...styles.map((file) => link('stylesheet', file))];
+        });
       },
     },
   };
@@ -154,7 +152,7 @@ function serviceWorker(): Plugin {
 
 export default defineConfig({
   base: './',
-  plugins: [svelte(), earlyApp(), serviceWorker()],
+  plugins: [svelte(), earlyChunks(), serviceWorker()],
   worker: { format: 'es', plugins: () => [encoderWorkers()], rolldownOptions: { output } },
   // The .mjs glue of onnxruntime-web is served as a file of ours beside its .wasm, chosen at run time.
   resolve: { conditions: ['onnxruntime-web-use-extern-wasm', ...defaultClientConditions] },

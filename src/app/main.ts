@@ -9,6 +9,7 @@ import './css/listen.css';
 import './css/narrow.css';
 import { chooseLanguage, useLanguage } from './language.ts';
 import { applyLook, createSettings } from './settings.svelte.ts';
+import { pause } from './turns.ts';
 
 const target = document.getElementById('app');
 if (!target) throw new Error('index.html has no #app');
@@ -19,4 +20,7 @@ applyLook(settings);
 // app's chunk imports from this one, and would wait for its end.
 void useLanguage(chooseLanguage(settings.language, navigator.languages))
   .then(() => import('./App.svelte'))
-  .then(({ default: App }) => mount(App, { target }));
+  .then(async ({ default: App }) => {
+    await pause(); // reading the app's chunk was a task of its own
+    mount(App, { target });
+  });

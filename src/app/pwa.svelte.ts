@@ -15,6 +15,12 @@ export const UPDATE_EVENT = 'cadenza:update';
 /** Set before the one reload that gives the page its isolation headers, so that there is never a second one. */
 const RELOADED = 'cadenza.isolated';
 
+/**
+ * Fetching and hashing everything for later takes the network and a processor core: the page that is opening goes first.
+ * Not where the worker has to bring the isolation headers: there the page opens again with them.
+ */
+const OPENING_MS = 2000;
+
 export class Pwa {
   /** The browser offers to install the app. */
   canInstall = $state(false);
@@ -49,7 +55,10 @@ export class Pwa {
     // The development server has no service worker.
     if ('serviceWorker' in navigator && import.meta.env.PROD) {
       navigator.serviceWorker.addEventListener('controllerchange', () => this.#taken(), { signal });
-      this.#registering = this.#register().catch(() => undefined); // denied: the app works without, online
+      const first = crossOriginIsolated ? OPENING_MS : 0;
+      this.#registering = new Promise((resolve) => setTimeout(resolve, first))
+        .then(() => (signal.aborted ? undefined : this.#register()))
+        .catch(() => undefined); // denied: the app works without, online
     }
     return () => off.abort();
   }

@@ -17,6 +17,7 @@ import {
 } from '../storage/library.ts';
 import { TEXT } from './text.ts';
 import type { Toasts } from './toasts.svelte.ts';
+import { pause } from './turns.ts';
 
 const TRASH_DAYS = 30;
 /** Looking through all files takes the disk a while with thousands of songs: nobody waits for it at the start. */
@@ -62,7 +63,7 @@ export class Shelf {
 
   constructor(toasts: Toasts) {
     this.#toasts = toasts;
-    this.library = openLibrary();
+    this.library = pause().then(() => openLibrary()); // it holds the page up: a task of its own
     this.#blobs = openBlobs();
   }
 

@@ -39,6 +39,7 @@ FARTHEST = (
 WARM_UP, DECAY_FROM, LAST_RATE = 60, 0.55, 0.03  # steps; fraction of the time; fraction of the rate
 ADAM_RATE, MUON_RATE, WEIGHT_DECAY = 1e-3, 0.02, 0.01
 EMA = 0.999
+STREAM = 10**7  # seeds between two streams, more than a run has steps times ranks
 # Latents over which the error is averaged for a loss of its own, and that loss's weight; None is the whole crop. One percent
 # of the plain loss decides how loud the music is from bar to bar, which key it is in and its mood, so it hardly teaches them.
 SLOW = ((8, 0.25), (32, 0.25), (None, 0.1))
@@ -176,6 +177,9 @@ def main() -> None:
     parser.add_argument("--until", type=int, default=10**9, help="leave after this many steps; the schedule stays")
     parser.add_argument("--init", type=Path, help="checkpoint folder to begin with; the optimiser starts anew")
     parser.add_argument("--rate", type=float, default=1.0, help="scales both learning rates: less than 1 after --init")
+    parser.add_argument(
+        "--stream", type=int, default=0, help="another one draws other crops and noise: the mean of two runs beats both"
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=16, help="crops of 12 s a batch; longer crops are fewer")
@@ -266,7 +270,7 @@ def main() -> None:
             factor *= max(LAST_RATE, (1 - progress) / (1 - DECAY_FROM))
         adam.param_groups[0]["lr"] = ADAM_RATE * factor
 
-        seed = step * world + rank  # another stream of crops in each step and on each rank
+        seed = args.stream * STREAM + step * world + rank  # other crops in each step and on each rank
         rng = random.Random(seed)
         torch.manual_seed(seed)
         length = rng.choices([n for n, _ in LENGTHS], [p for _, p in LENGTHS])[0]
