@@ -9,7 +9,9 @@ import {
   GUIDANCE,
   guided,
   type Branch,
+  type GuidanceShape,
 } from './guidance.ts';
+import type { Velocity } from './solvers.ts';
 
 const settings = {
   type: 'cfg',
@@ -94,6 +96,35 @@ test("FlowEdit's target is compared without momentum, its source with it", async
   expect(maxError(await plainly(outputs.words, at), await plainly(outputs.words, at))).toBe(0);
   const moving = editGuided(settings, shape, true, predict);
   expect(maxError(await moving(outputs.words, at), await moving(outputs.words, at))).toBeGreaterThan(1e-3);
+});
+
+test('nothing is added along fixed directions, and all of the rest, in plain and in edit guidance', async () => {
+  // Two channels of two rows by three frames; both directions mix the channels.
+  const fixed = [Float32Array.of(0.6, 0, 0, 0.8), Float32Array.of(0, 1, 0, 0)];
+  const free = [Float32Array.of(0.8, 0, 0, -0.6), Float32Array.of(0, 0, 1, 0)];
+  const along = (direction: Float32Array, x: Float32Array): number[] =>
+    Array.from({ length: 6 }, (_, i) => {
+      const at = Math.floor(i / 3) * 12 + (i % 3);
+      return direction.reduce((sum, v, d) => sum + v * x[at + 3 * d]!, 0);
+    });
+  const predict = async (branch: Branch) => outputs[branch].slice();
+  const at = { sigma: 0.5, call: 0 };
+  const makes: readonly ((shape: GuidanceShape) => Velocity)[] = [
+    (shape) => guided(settings, shape, 3, predict),
+    (shape) => guided({ ...settings, textScale: 5, lyricScale: 1.5 }, shape, 3, predict),
+    (shape) => editGuided(settings, shape, true, predict),
+  ];
+  for (const make of makes) {
+    const whole = await make(shape)(outputs.words, at);
+    const held = await make({ ...shape, fixed })(outputs.words, at);
+    expect(maxError(held, whole)).toBeGreaterThan(0.5);
+    for (const direction of fixed) {
+      expect(maxError(along(direction, held), along(direction, outputs.words))).toBeLessThan(1e-5);
+    }
+    for (const direction of free) {
+      expect(maxError(along(direction, held), along(direction, whole))).toBeLessThan(1e-5);
+    }
+  }
 });
 
 describe.skipIf(!hasGolden)('against the reference (needs ../shared/golden)', () => {

@@ -1,6 +1,6 @@
 /** Classifier-free guidance and its relatives: how several predictions become one velocity. SPEC 5.3, 5.5. */
 import type { GuidanceName, Sampling } from '../task.ts';
-import type { Latents } from './latents.ts';
+import { without, type Directions, type Latents } from './latents.ts';
 import type { Velocity } from './solvers.ts';
 
 /** Sizes of a prediction: `plane` = rows x frames of one channel. */
@@ -8,6 +8,8 @@ export interface GuidanceShape {
   readonly batch: number;
   readonly channels: number;
   readonly plane: number;
+  /** Along these guidance adds nothing. */
+  readonly fixed?: Directions;
 }
 
 /** The conditions a network is asked under: the song's words, its prompt without its lyrics, nothing. */
@@ -61,10 +63,10 @@ export function guided(
     if (!guides(guidance) || call < start || call >= end) return words;
     if (isDouble(guidance)) {
       const prompt = await predict('prompt', x, sigma);
-      return doubleCondition(words, prompt, await predict('nothing', x, sigma), guidance);
+      return hold(words, doubleCondition(words, prompt, await predict('nothing', x, sigma), guidance), shape);
     }
     const nothing = await predict('nothing', x, sigma);
-    return join(words, nothing, scaleAt(guidance, call, start, end), call);
+    return hold(words, join(words, nothing, scaleAt(guidance, call, start, end), call), shape);
   };
 }
 
@@ -82,7 +84,41 @@ export function editGuided(
   const join = apg(shape, { momentum: momentum ? -0.75 : 0, memory });
   return async (x, { sigma, call }) => {
     const words = await predict('words', x, sigma);
-    return guides(guidance) ? join(words, await predict('nothing', x, sigma), guidance.scale, call) : words;
+    if (!guides(guidance)) return words;
+    return hold(words, join(words, await predict('nothing', x, sigma), guidance.scale, call), shape);
+  };
+}
+
+/**
+ * What guidance gave, without what it added along the shape's fixed directions. Ours, not the reference's: nano's directions
+ * are the levels of a latent's mel frames, which guidance would make waver. docs/DECISIONS.md.
+ */
+function hold(words: Latents, joined: Latents, { channels, plane, fixed = [] }: GuidanceShape): Latents {
+  const [direction] = fixed;
+  if (!direction) return joined;
+  const added = joined.map((v, i) => v - words[i]!);
+  return without(added, fixed, (channels * plane) / direction.length).map((v, i) => v + words[i]!);
+}
+
+/**
+ * The velocity to data that lies nearer to its mean over the song, by the factor `contrast`, along the shape's fixed
+ * directions; 1 changes nothing. Ours, not the reference's.
+ */
+export function steadied(velocity: Velocity, shape: GuidanceShape, contrast: number): Velocity {
+  const { channels, plane, fixed = [] } = shape;
+  const [direction] = fixed;
+  if (!direction || contrast === 1) return velocity;
+  const frames = (channels * plane) / direction.length;
+  return async (x, at) => {
+    const given = await velocity(x, at);
+    const data = x.map((v, i) => v - at.sigma * given[i]!);
+    for (let row = 0; row < data.length; row += frames) {
+      const part = data.subarray(row, row + frames);
+      const mean = part.reduce((sum, v) => sum + v, 0) / frames;
+      for (let t = 0; t < frames; t++) part[t]! -= mean;
+    }
+    const rest = without(data, fixed, frames);
+    return given.map((v, i) => v + ((1 - contrast) / at.sigma) * (data[i]! - rest[i]!));
   };
 }
 

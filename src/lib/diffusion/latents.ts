@@ -54,6 +54,29 @@ export function choose(mask: Uint8Array, set: Latents, clear: Latents): Latents 
   return out;
 }
 
+/** Directions of one frame of a song, orthonormal: channels x rows values each. */
+export type Directions = readonly Float32Array[];
+
+/** Without what lies along the directions, song by song and frame by frame. */
+export function without(x: Latents, directions: Directions, frames: number): Latents {
+  const out = x.slice();
+  for (const direction of directions) {
+    const along = new Float64Array(frames);
+    for (let song = 0; song < x.length; song += direction.length * frames) {
+      along.fill(0);
+      direction.forEach((v, d) => {
+        const at = song + d * frames;
+        for (let t = 0; t < frames; t++) along[t]! += v * x[at + t]!;
+      });
+      direction.forEach((v, d) => {
+        const at = song + d * frames;
+        for (let t = 0; t < frames; t++) out[at + t]! -= v * along[t]!;
+      });
+    }
+  }
+  return out;
+}
+
 /** The same songs `batch` times over. */
 export function repeat(x: Latents, batch: number): Latents {
   const out = new Float32Array(x.length * batch);

@@ -37,6 +37,11 @@ export interface AceStepConfig {
    * repaint and extend (SPEC 5.5). False: each song draws its own, and repaint and extend follow the solver.
    */
   readonly referenceNoise: boolean;
+  /**
+   * How far the predicted data keeps, along the pack's levels, from their mean over the song: below 1 the loudness wavers
+   * less. 1 where the field is missing.
+   */
+  readonly levelContrast: number;
   /** log-mel range mapped to -1..1 before the encoder and back after the decoder; null = the graphs take log-mel itself. */
   readonly melRange: null | { readonly min: number; readonly max: number };
   /** latent = (z - shift) * scale outside the codec graphs. 0 and 1 when inside. */
@@ -85,6 +90,7 @@ export function parseConfig(json: unknown): AceStepConfig {
     lyrics: orNull(config.at('lyrics'), (lyrics) => ({ hidden: lyrics.at('hidden').integer(SIZE) })),
     planner: config.at('planner').boolean(),
     referenceNoise: orNull(config.at('referenceNoise'), (field) => field.boolean()) ?? true,
+    levelContrast: orNull(config.at('levelContrast'), (field) => field.number(SHARE)) ?? 1,
     melRange: orNull(config.at('melRange'), (range) => ({
       min: range.at('min').number(ANY),
       max: range.at('max').number(ANY),

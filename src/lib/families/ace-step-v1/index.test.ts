@@ -89,7 +89,7 @@ class GlassModel implements Model<AceStepConfig> {
   open = async () => ({ channels: [new Float32Array(44100).fill(0.1)], sampleRate: 44100 });
   latentsOf = async () => this.kept && { latents: this.kept, memo: this.memo };
   adapt = async (edit: unknown) => void this.adapted.push(edit);
-  file = async () =>
+  file = async (_name?: string): Promise<Uint8Array> =>
     new TextEncoder().encode(JSON.stringify({ type: 'words', words: ['', '', 'calm', 'loud'] }));
 
   report(event: EngineEvent): void {
@@ -227,6 +227,71 @@ describe('generate', () => {
     const gain = loud!.pcm.channels[0]![40000]! / plainly!.pcm.channels[0]![40000]!;
     expect(gain).toBeGreaterThan(1.5);
     expect(loud!.pcm.channels[1]![50000]! / plainly!.pcm.channels[1]![50000]!).toBeCloseTo(gain, 4);
+  });
+});
+
+describe('levels of a latent frame', () => {
+  /** "Nothing" is asked second in each step, and points elsewhere. */
+  class GuidedModel extends GlassModel {
+    override async run(graph: string, feeds: Feeds): Promise<Readonly<Record<string, Tensor>>> {
+      const out = await super.run(graph, feeds);
+      if (graph !== 'denoiser' || this.runsOf('denoiser').length % 2 === 1) return out;
+      const { data, dims } = out['velocity']!;
+      return { velocity: float32((data as Float32Array).map((v) => v - 1), dims) }; // prettier-ignore
+    }
+  }
+  /** Its data rises from frame to frame. */
+  class SlantedModel extends GlassModel {
+    override async run(graph: string, feeds: Feeds): Promise<Readonly<Record<string, Tensor>>> {
+      if (graph !== 'denoiser') return super.run(graph, feeds);
+      const { data, dims } = plain(feeds['latents']);
+      const [sigma] = values(feeds['sigma']);
+      const risen = (data as Float32Array).map((v, i) => (v - 0.1 * (i % dims[3]!)) / sigma!);
+      return { velocity: float32(risen, dims) };
+    }
+  }
+  const withLevels = <M extends GlassModel>(model: M, levels: Float32Array): M => {
+    const bytes = new Uint8Array(levels.buffer);
+    const words = model.file;
+    model.file = async (name?: string) => (name === 'levels' ? bytes : words());
+    Object.assign(model.manifest.files, {
+      levels: { path: 'levels.bin', bytes: bytes.length, sha256: '' },
+    });
+    return model;
+  };
+  const fifth = Float32Array.of(0, 0, 0, 0, 1, 0);
+  const songOf = async (model: GlassModel, guidance: number): Promise<Float32Array> =>
+    (await model.make({ prompt: 'calm', guidance }))[0]!.latents.data as Float32Array;
+  const row = (x: Float32Array, d: number): Float32Array =>
+    x.subarray((d * x.length) / PLANES, ((d + 1) * x.length) / PLANES);
+
+  test('guidance leaves them alone, and nothing else', async () => {
+    const free = await songOf(new GlassModel(), 1);
+    const whole = await songOf(new GuidedModel(), 3);
+    const held = await songOf(withLevels(new GuidedModel(), fifth), 3);
+    for (let d = 0; d < PLANES; d++) {
+      expect(maxError(row(whole, d), row(free, d))).toBeGreaterThan(0.01);
+      expect(maxError(row(held, d), row(d === 4 ? free : whole, d))).toBeLessThan(1e-5);
+    }
+  });
+
+  test('the pack says how far they keep from their mean over the song', async () => {
+    const model = (changes: object): GlassModel => withLevels(new SlantedModel(changes), fifth);
+    const whole = await songOf(model({}), 1);
+    const half = await songOf(model({ levelContrast: 0.5 }), 1);
+    const frames = whole.length / PLANES;
+    for (let d = 0; d < PLANES; d++) {
+      const mean = row(whole, d).reduce((sum, v) => sum + v / frames, 0);
+      const wanted = row(whole, d).map((v) => (d === 4 ? (v + mean) / 2 : v));
+      expect(maxError(row(half, d), wanted)).toBeLessThan(1e-5);
+    }
+    expect(maxError(row(whole, 4), row(half, 4))).toBeGreaterThan(0.1);
+  });
+
+  test('a file of another size is refused', async () => {
+    await expect(songOf(withLevels(new GlassModel(), new Float32Array(7)), 3)).rejects.toThrow(
+      'files.levels has 28 bytes; it must have a multiple of 24, the size of one direction.',
+    );
   });
 });
 

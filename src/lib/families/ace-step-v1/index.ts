@@ -11,11 +11,12 @@ import {
   branchesOf,
   editGuided,
   guided,
+  steadied,
   type Branch,
   type Memory,
   type Predict,
 } from '../../diffusion/guidance.ts';
-import { repeat, type Latents } from '../../diffusion/latents.ts';
+import { repeat, type Directions, type Latents } from '../../diffusion/latents.ts';
 import type { Velocity } from '../../diffusion/solvers.ts';
 import { timestepOf } from '../../diffusion/schedule.ts';
 import {
@@ -59,6 +60,7 @@ async function generate(task: Task, model: AceStep): Promise<readonly Made[]> {
   const sourceStart = sourceAt / latentRate(model.config);
   const speakers = conditioners(task, source && { ...source, start: sourceStart }, model);
   const noise = noiseOf(task, model.config);
+  const levels = await levelsOf(model);
   const saved = await model.saved();
   const resumed = saved && resume(saved);
   let latents = resumed?.source ?? (source ? repeat(source.latents, batch) : new Float32Array(0));
@@ -75,7 +77,7 @@ async function generate(task: Task, model: AceStep): Promise<readonly Made[]> {
     const means: Means = {
       source: latents,
       ...noise,
-      velocity: velocities(task, voices, route.frames, model, memory),
+      velocity: velocities(task, voices, route.frames, model, levels, memory),
     };
     model.report({ type: 'stage', stage: 'denoise' });
     const segments = route.segments(means);
@@ -383,22 +385,39 @@ function noiseOf(task: Task, { channels, rows, referenceNoise }: AceStepConfig) 
   };
 }
 
+/**
+ * What moves the level of a latent frame's sound: directions of channels x rows float32, one after the other in the pack's
+ * file `levels`. Guidance leaves them alone, and `levelContrast` is for them; packs without the file are guided in full.
+ */
+async function levelsOf(model: AceStep): Promise<Directions> {
+  if (!model.manifest.files['levels']) return [];
+  const values = model.config.channels * model.config.rows;
+  const bytes = await model.file('levels');
+  if (bytes.length % (4 * values) !== 0) {
+    const wanted = `a multiple of ${4 * values}, the size of one direction`;
+    throw new EngineError('manifest', `files.levels has ${bytes.length} bytes; it must have ${wanted}.`);
+  }
+  const all = new Float32Array(bytes.slice().buffer);
+  return Array.from({ length: all.length / values }, (_, i) => all.subarray(i * values, (i + 1) * values));
+}
+
 /** The velocities of a route: guided predictions of the denoiser. */
 function velocities(
   task: Task,
   voices: Voices,
   frames: number,
   model: AceStep,
+  levels: Directions,
   memory: Memory,
 ): Means['velocity'] {
-  const { channels, rows } = model.config;
+  const { channels, rows, levelContrast } = model.config;
   const { guidance } = task.sampling;
-  const shape = { batch: task.seeds.length, channels, plane: rows * frames };
+  const shape = { batch: task.seeds.length, channels, plane: rows * frames, fixed: levels };
   const erg = task.kind !== 'edit' && task.sampling.erg.diffusion;
   const song = predictor(voices.song, erg, frames, model);
   const target = predictor(voices.target, erg, frames, model);
   const ROLES: { readonly [R in Role]: (steps: number) => Velocity } = {
-    song: (steps) => guided(guidance, shape, steps, song, memory),
+    song: (steps) => steadied(guided(guidance, shape, steps, song, memory), shape, levelContrast),
     source: () => editGuided(guidance, shape, true, song, memory),
     target: () => editGuided(guidance, shape, false, target, memory),
     rest: () => editGuided(guidance, shape, true, target, memory),
