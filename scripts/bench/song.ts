@@ -227,13 +227,13 @@ function print({ machine, ...r }: Awaited<ReturnType<typeof measure>>): void {
   const columns = Object.keys(r.graphMs);
   const others = columns.filter((name) => name !== 'wasm');
   console.log(
-    `graph             runs ${columns.map((c) => `${c} s`.padStart(13)).join('')}` +
+    `graph             runs ${columns.map((c) => `${c} s`.padStart(16)).join('')}` +
       others.map((c) => `wasm/${c}`.padStart(18)).join(''),
   );
   const table: Readonly<Record<string, Milliseconds>> = r.graphMs;
   const row = (title: string, runs: string, of: (column: string) => number): void =>
     console.log(
-      `${title.padEnd(18)}${runs.padStart(4)} ${columns.map((c) => s(of(c)).padStart(13)).join('')}` +
+      `${title.padEnd(18)}${runs.padStart(4)} ${columns.map((c) => s(of(c)).padStart(16)).join('')}` +
         others.map((c) => `${(of('wasm') / of(c)).toFixed(1)} x`.padStart(18)).join(''),
     );
   for (const graph of Object.keys(r.runs)) row(graph, String(r.runs[graph]), (c) => table[c]?.[graph] ?? NaN);
