@@ -155,7 +155,7 @@ def restore(folder: Path, out: Path) -> int:
         recipe = make_variant(graph, "fp16", shared=True).recipe
         weights |= {name: values.astype(np.float16) for name, values in decode(recipe, folder).items()}
     out.mkdir(parents=True, exist_ok=True)
-    for name in (nano.SIZES, nano.TOKENIZER):
+    for name in nano.FILES.values():
         shutil.copyfile(folder / name, out / name)
     save_file({name: np.ascontiguousarray(values) for name, values in weights.items()}, out / nano.WEIGHTS)
     print(f"{out}: {sum(values.size for values in weights.values()) / 1e6:.2f} M parameters")

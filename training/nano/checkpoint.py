@@ -6,7 +6,8 @@
 
 checkpoint/config.json: sizes (the fields of `model.Config`, and "vocoder"), rates and sampling defaults.
 checkpoint/model.safetensors: the averaged weights of all graphs in float16, keys GRAPH.PARAMETER of the modules in
-`GRAPHS`. checkpoint/tokenizer.json: {"type": "words", "words": [...], ...}.
+`GRAPHS`. checkpoint/tokenizer.json: {"type": "words", "words": [...], ...}. checkpoint/levels.bin: `codec.level_directions`
+as little-endian float32.
 """
 
 import argparse
@@ -27,7 +28,7 @@ import vocoder
 # Guidance in all steps: in the middle half alone it costs three quarters and gives less harmony (key .45 against .525).
 # The schedule's shift is in effect once: its second use moves the end points only.
 # Ping-pong beats Euler in all measures, and guidance that falls beats a steady one: key and chords are decided early, and
-# late it only makes the level waver (README.md).
+# late it only makes the level waver (README.md). Levels nearer to their mean: less wavering, nothing lost.
 SAMPLING = {
     "solver": "pingpong",
     "steps": 16,
@@ -36,6 +37,7 @@ SAMPLING = {
     "guidanceInterval": 1.0,
     "guidanceDecay": 1.0,
     "guidanceLeast": 1.0,
+    "levelContrast": 0.9,
 }
 
 
@@ -96,6 +98,7 @@ def write(out: Path, config: dict, weights: dict[str, Tensor]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / "config.json").write_text(json.dumps(config_json(config), indent=2) + "\n")
     (out / "tokenizer.json").write_text(json.dumps(tokenizer_json()) + "\n")
+    (out / "levels.bin").write_bytes(codec.level_directions(weights).numpy().astype("<f4").tobytes())
     temporary = out / "model.tmp"  # renamed at the end, so that a reader never meets half a file
     save_file({name: w.half().contiguous() for name, w in weights.items()}, temporary)
     temporary.replace(out / "model.safetensors")

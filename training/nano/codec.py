@@ -83,6 +83,18 @@ def grown(older: Tensor, fresh: Tensor) -> Tensor:
     return table
 
 
+def level_directions(decoder: dict[str, Tensor]) -> Tensor:
+    """(FRAMES_PER_LATENT, DIMENSIONS), orthonormal: what in a latent moves the level of its mel frames.
+
+    A frame's level is the mean of its log-mels, each band weighted by its mean energy in the training data: the level that is
+    heard. Guidance leaves these directions alone (README.md, How it is sampled). `decoder` holds weights of `DcaeDecoder`
+    under its graph's prefix.
+    """
+    rows = decoder["dcae_decoder.weight"].double().reshape(DIMENSIONS, 2 * BANDS, FRAMES_PER_LATENT)
+    energy = torch.softmax(decoder["dcae_decoder.bias"].double().reshape(2 * BANDS, FRAMES_PER_LATENT), 0)
+    return torch.linalg.qr(torch.einsum("dbf,bf->df", rows, energy)).Q.T.float().contiguous()
+
+
 class DcaeEncoder(nn.Module):
     """Graph dcae_encoder: mel (1, 2, 128, 8T) natural-log mel -> latents (1, CHANNELS, ROWS, T)."""
 

@@ -19,7 +19,7 @@ from torch import Tensor
 import checkpoint
 import model
 from captions import encode
-from codec import CHANNELS, ROWS
+from codec import CHANNELS, DIMENSIONS, ROWS, level_directions
 from data import no_conditions
 from features import LATENT_RATE, SAMPLE_RATE
 from planner import Plan, frame_controls, nano_caption, plan_song, speaker_of
@@ -37,9 +37,23 @@ def schedule(steps: int, shift: float) -> np.ndarray:
     return np.append(shifted(np.linspace(1, shifted(1e-3), steps)), 0)
 
 
+def without_levels(x: Tensor, levels: Tensor) -> Tensor:
+    """(1, CHANNELS, ROWS, T) without what moves the level of a latent's mel frames."""
+    flat = x.reshape(DIMENSIONS, -1)
+    return (flat - levels.T @ (levels @ flat)).reshape(x.shape)
+
+
+def level_swing(data: Tensor, levels: Tensor) -> Tensor:
+    """How far the levels of (1, CHANNELS, ROWS, T) are from their mean over the song."""
+    centred = data - data.mean(3, keepdim=True)
+    return centred - without_levels(centred, levels)
+
+
 class Sampler:
     def __init__(self, folder: Path) -> None:
         self.config, self.graphs = checkpoint.load(folder)
+        decoder = self.graphs["dcae_decoder"].state_dict()
+        self.levels = level_directions({f"dcae_decoder.{name}": w for name, w in decoder.items()})
 
     def conditions(self, words: list[int], speaker: np.ndarray, *controls: np.ndarray) -> dict[str, Tensor]:
         run = self.graphs
@@ -55,7 +69,7 @@ class Sampler:
         """(1, CHANNELS, ROWS, count) latents. Guidance works in the middle `interval` of the steps and falls as SAMPLING says.
 
         Ping-pong sampling: to the predicted data, and back with fresh noise. Euler's errors add up from step to step;
-        these are forgotten with the noise.
+        these are forgotten with the noise. Along the levels guidance adds nothing, and the data keeps nearer to its mean.
         """
         wanted = self.conditions(encode(nano_caption(prompt, plan)), speaker_of(plan), *frame_controls(plan, count))
         free = self.conditions(*no_conditions(count))
@@ -75,9 +89,12 @@ class Sampler:
             if guidance != 1 and i in guided:
                 rest = velocity(free)
                 passed = (i - guided.start) / max(1, len(guided) - 1) * checkpoint.SAMPLING["guidanceDecay"]
-                v = rest + (guidance - (guidance - checkpoint.SAMPLING["guidanceLeast"]) * passed) * (v - rest)
+                scale = guidance - (guidance - checkpoint.SAMPLING["guidanceLeast"]) * passed
+                v = v + without_levels((scale - 1) * (v - rest), self.levels)
             noise = torch.randn(x.shape, generator=generator)
-            x = (1 - sigmas[i + 1]) * (x - sigmas[i] * v) + sigmas[i + 1] * noise
+            data = x - sigmas[i] * v
+            data = data - (1 - checkpoint.SAMPLING["levelContrast"]) * level_swing(data, self.levels)
+            x = (1 - sigmas[i + 1]) * data + sigmas[i + 1] * noise
         return x
 
     def song(self, task: dict, steps: int, guidance: float, interval: float) -> Tensor:

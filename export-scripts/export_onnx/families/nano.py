@@ -19,7 +19,8 @@ from .ace_step_v1 import tables
 LAYOUT = 'config.json with "model": "nano"'
 TRAINING = Path(__file__).resolve().parents[3] / "training" / "nano"
 WEIGHTS = "model.safetensors"
-SIZES, TOKENIZER = "config.json", "tokenizer.json"  # a pack keeps both, so that it can become a checkpoint again
+SIZES, TOKENIZER, LEVELS = "config.json", "tokenizer.json", "levels.bin"
+FILES = {"tokenizer": TOKENIZER, "sizes": SIZES, "levels": LEVELS}  # with them a pack can become a checkpoint again
 PRECISIONS = ("fp16", "fp32")
 BINS = 1025
 
@@ -66,7 +67,7 @@ def pack(folder: Path) -> Pack:
         repo="training/nano",
         revision=hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()[:12],
         config=_config(stored),
-        files={"tokenizer": TOKENIZER, "sizes": SIZES},
+        files=FILES,
         shared=True,
         graphs=graphs(stored),
     )
@@ -145,6 +146,7 @@ def _config(stored: dict[str, Any]) -> dict[str, Any]:
         "lyrics": None,
         "planner": True,
         "referenceNoise": False,
+        "levelContrast": sampling["levelContrast"],
         "melRange": None,
         "latent": {"shift": 0, "scale": 1},
         "vocoder": "spectrum",

@@ -7,11 +7,12 @@ import torch
 
 import checkpoint
 from captions import WORDS
-from codec import CHANNELS, DIMENSIONS, ROWS
+from codec import BANDS, CHANNELS, DIMENSIONS, ROWS, level_directions
 from data import collate, no_conditions
+from features import FRAMES_PER_LATENT
 from model import Config, Nano, rope_tables, swap_pairs, time_features
 from planner import frame_controls, plan_song, speaker_of
-from sample import schedule
+from sample import schedule, without_levels
 from vocoder import Vocoder
 
 CONFIG = Config(words=len(WORDS), layers=2, feed_forward=64)
@@ -105,3 +106,24 @@ def test_checkpoint_restores_every_graph(tmp_path: Path) -> None:
     for name, module in modules.items():
         for key, w in module.state_dict().items():
             assert torch.equal(w.half().float(), restored[name].state_dict()[key]), (name, key)
+
+
+@torch.no_grad()
+def test_the_levels_of_a_latents_frames_can_be_left_alone() -> None:
+    torch.manual_seed(5)
+    decoder = checkpoint.graphs(CONFIG)["dcae_decoder"]
+    decoder.weight.normal_()
+    decoder.bias.normal_()
+    levels = level_directions({"dcae_decoder.weight": decoder.weight, "dcae_decoder.bias": decoder.bias})
+    assert torch.allclose(levels @ levels.T, torch.eye(FRAMES_PER_LATENT), atol=1e-5)
+    added = torch.randn(1, CHANNELS, ROWS, 7)
+    held = without_levels(added, levels)
+
+    def heard(latents: torch.Tensor) -> torch.Tensor:
+        """Level of each frame: bands weighted by their mean energy, as the plain projection decodes them."""
+        patches = latents.reshape(DIMENSIONS, -1).T @ decoder.weight
+        frames = patches.reshape(-1, 2 * BANDS, FRAMES_PER_LATENT)
+        return (frames * torch.softmax(decoder.bias.reshape(1, 2 * BANDS, -1), 1)).sum(1)
+
+    assert heard(held).abs().max() < 1e-3 * heard(added).abs().max()
+    assert (added - held).square().sum() < 0.1 * added.square().sum()  # 8 of 384 directions

@@ -113,7 +113,8 @@ def test_resumed_training_ends_in_the_same_bits(toy: Path, script: str) -> None:
     ends, codec = [], (toy / CODEC_FILE).read_bytes()
     for name, stops in (("whole", [3]), ("parts", [1, 3])):
         out = toy / f"{name}.pt"
-        (toy / CODEC_FILE).write_bytes(codec)  # train_decoder.py begins with the refinement in it, and puts its own there
+        # train_decoder.py begins with the refinement in it, and puts its own there.
+        (toy / CODEC_FILE).write_bytes(codec)
         command = [
             script,
             *(["train"] if "vocoder" in script else []),
