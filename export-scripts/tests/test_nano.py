@@ -55,6 +55,7 @@ def test_both_precisions_read_one_copy_of_the_weights(pack: Path) -> None:
 def test_a_pack_becomes_the_checkpoint_it_came_from(checkpoint: Path, pack: Path, tmp_path: Path) -> None:
     assert commands.restore(pack, tmp_path) == 0
     assert {p.name for p in tmp_path.iterdir()} == {p.name for p in checkpoint.iterdir()}
+    assert all((tmp_path / name).read_bytes() == (checkpoint / name).read_bytes() for name in nano.FILES.values())
     before, after = (load_file(folder / nano.WEIGHTS) for folder in (checkpoint, tmp_path))
     assert before.keys() == after.keys()
     assert all(np.array_equal(before[key], after[key]) for key in before)

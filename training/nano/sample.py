@@ -19,7 +19,7 @@ from torch import Tensor
 import checkpoint
 import model
 from captions import encode
-from codec import CHANNELS, DIMENSIONS, ROWS, level_directions
+from codec import CHANNELS, DIMENSIONS, ROWS
 from data import no_conditions
 from features import LATENT_RATE, SAMPLE_RATE
 from planner import Plan, frame_controls, nano_caption, plan_song, speaker_of
@@ -52,8 +52,7 @@ def level_swing(data: Tensor, levels: Tensor) -> Tensor:
 class Sampler:
     def __init__(self, folder: Path) -> None:
         self.config, self.graphs = checkpoint.load(folder)
-        decoder = self.graphs["dcae_decoder"].state_dict()
-        self.levels = level_directions({f"dcae_decoder.{name}": w for name, w in decoder.items()})
+        self.levels = torch.from_numpy(np.fromfile(folder / "levels.bin", "<f4")).view(-1, DIMENSIONS)
 
     def conditions(self, words: list[int], speaker: np.ndarray, *controls: np.ndarray) -> dict[str, Tensor]:
         run = self.graphs

@@ -12,7 +12,7 @@ from data import collate, no_conditions
 from features import FRAMES_PER_LATENT
 from model import Config, Nano, rope_tables, swap_pairs, time_features
 from planner import frame_controls, plan_song, speaker_of
-from sample import schedule, without_levels
+from sample import level_swing, schedule, without_levels
 from vocoder import Vocoder
 
 CONFIG = Config(words=len(WORDS), layers=2, feed_forward=64)
@@ -127,3 +127,6 @@ def test_the_levels_of_a_latents_frames_can_be_left_alone() -> None:
 
     assert heard(held).abs().max() < 1e-3 * heard(added).abs().max()
     assert (added - held).square().sum() < 0.1 * added.square().sum()  # 8 of 384 directions
+    swing = heard(added) - heard(added.mean(3, keepdim=True))
+    calmer = heard(added - 0.1 * level_swing(added, levels)) - heard(added.mean(3, keepdim=True))
+    assert torch.allclose(calmer, 0.9 * swing, atol=1e-3 * swing.abs().max().item())
