@@ -159,7 +159,11 @@ export class Studio {
   /** Opens one of the pages by its name in the main menu. */
   async go(name: keyof typeof TEXT.pages): Promise<void> {
     const menu = this.page.getByRole('navigation', { name: TEXT.app.main });
-    await menu.getByRole('link', { name: TEXT.pages[name] }).click();
+    const link = menu.getByRole('link', { name: TEXT.pages[name] });
+    await link.click();
+    await expect(link).toHaveAttribute('aria-current', 'page');
+    // A page that is opened for the first time comes over the network.
+    await expect(this.page.locator('main > [aria-busy]')).toHaveCount(0);
   }
 
   /** A row of the Device page's list of abilities. */
