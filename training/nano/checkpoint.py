@@ -12,7 +12,7 @@ as little-endian float32.
 
 import argparse
 import json
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -127,9 +127,9 @@ def main() -> None:
     if not 0 <= args.share <= 1 or (args.share < 1 and not args.base):
         parser.error(f"--share must be from 0 to 1, and less than 1 only with --base (got {args.share})")
     if args.base:
-        config, modules = load(args.base)
-        stored = asdict(config)
-        weights = {f"{name}.{key}": w for name, module in modules.items() for key, w in module.state_dict().items()}
+        stored = json.loads((args.base / "config.json").read_text())
+        stored = {field.name: stored[field.name] for field in fields(model.Config)}
+        weights = {name: w.float() for name, w in load_file(args.base / "model.safetensors").items()}
     else:
         if not (args.denoiser and args.codec):
             parser.error("--denoiser and --codec are needed where there is no --base")

@@ -19,7 +19,8 @@ from features import LATENT_RATE
 from model import MAX_WORDS, NULL_WORD, PHASES, SPEAKER
 from planner import frame_controls, plan_of, speaker_of
 
-DROP_ALL, DROP_PLAN, DROP_KEY = 0.10, 0.30, 0.15
+# How often a crop is trained without one of its conditions, or without any, as guidance's other branch is.
+DROPS = {"all": 0.10, "chords": 0.30, "key": 0.15, "mood": 0.25}
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ def collate(latents: list[Tensor], conditions: list[tuple]) -> Batch:
     return Batch(stacked, torch.tensor(padded), *(torch.from_numpy(np.stack(c)) for c in controls))
 
 
-def training_batch(clips: Clips, count: int, length: int, rng: random.Random) -> Batch:
-    """Random crops of `length` latents with random wordings, some of their conditions dropped for guidance."""
+def training_batch(clips: Clips, count: int, length: int, rng: random.Random, drops: dict[str, float] = DROPS) -> Batch:
+    """Random crops of `length` latents with random wordings, some of their conditions dropped."""
     latents, conditions = [], []
     while len(latents) < count:
         i = rng.randrange(len(clips.latents))
@@ -85,11 +86,12 @@ def training_batch(clips: Clips, count: int, length: int, rng: random.Random) ->
             continue
         first = rng.randint(0, room)
         latents.append(clips.latents[i][first : first + length])
-        if rng.random() < DROP_ALL:
+        dropped = {name: rng.random() < share for name, share in drops.items()}
+        if dropped.pop("all", False):
             conditions.append(no_conditions(length))
             continue
         meta = clips.metas[i]
-        known = {"chords": rng.random() >= DROP_PLAN, "key": rng.random() >= DROP_KEY}
+        known = {name: not without for name, without in dropped.items()}
         conditions.append(conditions_of(meta, first / LATENT_RATE, length, caption(meta, rng), **known))
     return collate(latents, conditions)
 

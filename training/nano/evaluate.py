@@ -4,7 +4,7 @@
     python evaluate.py score --wavs FOLDER --tasks tasks.json [--json OUT] [--check] [--generated-only]
     python evaluate.py edits --wavs FOLDER --edits FOLDER --tasks tasks.json     retakes, repaints and extensions
     python evaluate.py codec --n 24                                codec and vocoder on held-out music
-    python evaluate.py swap --n 96                                 what each condition is worth, in velocity loss
+    python evaluate.py swap --n 300                                what each condition is worth, in velocity loss
     python evaluate.py classifier --data DATA                      trains classifier.safetensors, some CPU-minutes
 
 `score` takes the WAVs of a folder in the order of their names, one a task. A task's seed is the seed of its composition,
@@ -518,7 +518,7 @@ def main() -> int:
     added.add_argument("--tasks", type=Path, required=True)
     added.add_argument("--region", type=float, nargs=2, default=(4.0, 8.0), help="seconds")
     command("codec", codec).add_argument("--n", type=int, default=24)
-    command("swap", swap).add_argument("--n", type=int, default=96)
+    command("swap", swap).add_argument("--n", type=int, default=300)
     added = command("classifier", train_classifier, False)
     added.add_argument("--data", type=Path, required=True)
     added.add_argument("--steps", type=int, default=CLASSIFIER_STEPS)

@@ -9,8 +9,9 @@ What it costs, in seconds of one core of a 2024 server CPU with AVX-512 BF16 (tw
     decoder    1800 steps at 0.3 s                    540 s
     vocoder    400 clips prepared, 3000 steps at 0.85 s 3050 s
     denoiser   12000 steps at 2.2 s                 26400 s
+    mood       1300 steps at 1.6 s                   2100 s
     classifier 1200 steps                             120 s
-    all                                             about 9 hours of one core, 4.5 of two; 12 GB of disk, 8 GB of memory
+    all                                             about 9.5 hours of one core, 5 of two; 12 GB of disk, 8 GB of memory
 
 --device cuda trains there in bfloat16, one process a GPU; written for it, and not run on one yet. Every trainer follows a
 number of steps, so the same machine with the same number of processes makes the same bits, however often it is stopped.
@@ -26,7 +27,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 TRAIN_CLIPS, VALIDATION_CLIPS, AUDIO_CLIPS = 2600, 120, 400
 FIRST_VALIDATION_SEED = 1_000_000
-DECODER_STEPS, VOCODER_STEPS, DENOISER_STEPS, CLASSIFIER_STEPS = 1800, 3000, 12000, 1200
+DECODER_STEPS, VOCODER_STEPS, DENOISER_STEPS, MOOD_STEPS, CLASSIFIER_STEPS = 1800, 3000, 12000, 1300, 1200
 
 
 def start(*command: str) -> subprocess.Popen:
@@ -86,8 +87,12 @@ def main() -> None:
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(workers)] if workers > 1 else []
     denoiser = ["--out", str(data / "denoiser.pt"), "--steps", str(scaled(DENOISER_STEPS, 2))]
     finish(start(*launch, "train_denoiser.py", *common, *device, *denoiser))
-    weights = ["--denoiser", str(data / "denoiser.pt"), "--vocoder", str(data / "vocoder.pt")]
-    finish(start("checkpoint.py", *weights, "--codec", str(data / "codec.safetensors")))
+    others = ["--vocoder", str(data / "vocoder.pt"), "--codec", str(data / "codec.safetensors")]
+    begun = str(data / "begun")
+    finish(start("checkpoint.py", "--denoiser", str(data / "denoiser.pt"), *others, "--out", begun))
+    mood = ["--init", begun, "--only", "condition_encoder.mood", "--rate", "2", "--steps", str(scaled(MOOD_STEPS, 2))]
+    finish(start("train_denoiser.py", *common, *device, *mood, "--out", str(data / "mood.pt")))
+    finish(start("checkpoint.py", "--denoiser", str(data / "mood.pt"), *others))
     classifier = ["--steps", str(scaled(CLASSIFIER_STEPS, 2)), "--out", str(data / "classifier.safetensors")]
     finish(start("evaluate.py", "classifier", *common, *classifier))
     print(

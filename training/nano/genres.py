@@ -6,6 +6,7 @@ Progressions: one scale degree 1..7 a bar; a pair puts two chords in the bar.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 KEYS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 SCALES = {
@@ -41,8 +42,7 @@ class Meter:
 METERS = {"3/4": Meter(3, 3), "4/4": Meter(4, 4), "6/8": Meter(3, 2)}
 
 
-@dataclass(frozen=True)
-class Mood:
+class Mood(NamedTuple):
     """What a mood word does to any genre; each axis from -1 to 1.
 
     energy: tempo within the genre's range, force of the strokes, density of the melody, short notes, fills.
@@ -55,6 +55,7 @@ class Mood:
     space: float
 
 
+NEUTRAL = Mood(0, 0, 0)
 MOODS = {
     "aggressive": Mood(1.0, -0.7, -0.8),
     "ancient": Mood(-0.6, -0.7, 0.7),

@@ -22,6 +22,8 @@ TIME_FEATURES = 256
 PHASES = 24
 CHORDS = 97  # 0 none, 1 + root + 12 * quality
 SECTIONS = 8
+FIRST_MOOD, MOOD_AXES = 7, 3  # of the speaker slot: energy, valence, space, -1 to 1
+MOOD_GAIN = 4.0  # of its input: Adam moves all weights alike, and these came last
 KEYS = 13 * 3  # (0 unknown, 1 + pitch class) x (unknown, major, minor)
 MAX_WORDS = 32
 NULL_WORD = 1  # the prompt that stands for no prompt; 0 is padding
@@ -112,18 +114,22 @@ class TextEncoder(nn.Module):
 class ConditionEncoder(nn.Module):
     """Graph condition_encoder: text (1, L, width), speaker (1, 512) -> condition (1, L + 1, width).
 
-    The last row stands for the key: speaker[3] (0 unknown, 1 + pitch class) and speaker[4] (0 unknown, 1 major, 2 minor).
+    The last row stands for the key, speaker[3] (0 unknown, 1 + pitch class) and speaker[4] (0 unknown, 1 major, 2 minor),
+    and for the mood, speaker[7..9].
     """
 
     def __init__(self, c: Config) -> None:
         super().__init__()
         self.key = nn.Embedding(KEYS, c.width)
+        self.mood = nn.Linear(MOOD_AXES, c.width, bias=False)
         self.norm = nn.LayerNorm(c.width)
         nn.init.normal_(self.key.weight, std=0.5)
+        nn.init.zeros_(self.mood.weight)
 
     def forward(self, text: Tensor, speaker: Tensor) -> Tensor:
         key = self.key((speaker[:, 3:4] * 3 + speaker[:, 4:5]).long())
-        return self.norm(torch.cat([text, key], 1))
+        mood = self.mood(speaker[:, None, FIRST_MOOD : FIRST_MOOD + MOOD_AXES] * MOOD_GAIN)
+        return self.norm(torch.cat([text, key + mood], 1))
 
 
 class CrossKV(nn.Module):

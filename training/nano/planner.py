@@ -10,6 +10,7 @@ over the latents. src/lib/families/ace-step-v1/planner.ts is the same in TypeScr
 Speaker layout (all zeros = nothing known):
   [0] 1 = valid   [1] quarters a minute   [2] quarters a bar   [3] key: 0 unknown, 1 + pitch class   [4] mode: 0 unknown, 1 major, 2 minor
   [5] 1 = chords and sections follow   [6] where the crop starts inside the song, seconds
+  [7..9] energy, valence and space of the mood, -1 to 1; a neutral mood is an unknown one
   [16..263] chord code of half bar i: 0 none, 1 + root + 12 * quality   [264..511] section code of half bar i
 
 Chords are written bar by bar with spaces (and, if one likes, | , or -) between: "Am F C G"; a slash puts two chords in a
@@ -38,13 +39,14 @@ from genres import (
     MODES,
     MOOD_DECIDES,
     MOODS,
+    NEUTRAL,
     QUALITIES,
     QUALITY_NAMES,
     SCALES,
     SECTIONS,
     Mood,
 )
-from model import PHASES, SPEAKER
+from model import FIRST_MOOD, MOOD_AXES, PHASES, SPEAKER
 from noise import uniforms
 
 HALF_BARS = 248
@@ -78,11 +80,12 @@ class Plan:
     chords: tuple[int, ...]  # code per half bar; empty = no plan of chords and sections
     sections: tuple[int, ...]  # code per half bar, as long as chords
     start: float = 0.0  # seconds
+    mood: Mood = NEUTRAL
     genre: str = ""
     loops: tuple[str, ...] = ()  # the progressions in writing: verse, and chorus where it differs
 
 
-def plan_of(meta: dict, start: float = 0.0, chords: bool = True, key: bool = True) -> Plan:
+def plan_of(meta: dict, start: float = 0.0, chords: bool = True, key: bool = True, mood: bool = True) -> Plan:
     """The plan of a composition (`compose.compose`'s meta) for a crop that starts at `start` seconds."""
     return Plan(
         bpm=meta["bpm"],
@@ -92,6 +95,7 @@ def plan_of(meta: dict, start: float = 0.0, chords: bool = True, key: bool = Tru
         chords=tuple(chord_code(root, quality) for root, quality, _ in meta["chords"]) if chords else (),
         sections=tuple(s for s in meta["bar_sections"] for _ in (0, 1)) if chords else (),
         start=start,
+        mood=MOODS[meta["mood"]] if mood else NEUTRAL,
     )
 
 
@@ -112,6 +116,7 @@ def speaker_of(plan: Plan) -> np.ndarray:
     speaker[4] = ("unknown", "major", "minor").index(plan.mode)
     speaker[5] = bool(plan.chords)
     speaker[6] = plan.start
+    speaker[FIRST_MOOD : FIRST_MOOD + MOOD_AXES] = plan.mood
     for first, codes in ((FIRST_CHORD, plan.chords), (FIRST_SECTION, plan.sections)):
         speaker[first : first + min(len(codes), HALF_BARS)] = codes[:HALF_BARS]
     return speaker
@@ -259,9 +264,7 @@ def tables() -> dict:
         "suffixes": SUFFIXES,
         "otherSuffixes": OTHER_SUFFIXES,
         "meters": {name: vars(meter) for name, meter in METERS.items()},
-        "moods": [
-            {"names": [name, *MOOD_NAMES[name]], "energy": m.energy, "valence": m.valence} for name, m in MOODS.items()
-        ],
+        "moods": [{"names": [name, *MOOD_NAMES[name]], "axes": mood} for name, mood in MOODS.items()],
         "moodDecides": MOOD_DECIDES,
         "tempo": {"slowBelow": SLOW, "fastFrom": FAST, "names": TEMPO_NAMES},
     }
@@ -295,7 +298,7 @@ def choose_mood(words: list[str]) -> Mood:
         for name, mood in MOODS.items():
             if any(mentions(words, known) for known in (MOOD_NAMES[name] if others else (name,))):
                 return mood
-    return Mood(0, 0, 0)
+    return NEUTRAL
 
 
 def choose_bpm(words: list[str], low: int, high: int, mood: Mood, draw: float) -> int:
@@ -417,7 +420,7 @@ def plan_song(
     written = [write_chords(x) for x in loops]
     return Plan(
         bpm, signature, pitch, mode, tuple(codes), tuple(s for s in sections for _ in (0, 1)),
-        genre=name, loops=tuple(dict.fromkeys(written)),
+        mood=mood, genre=name, loops=tuple(dict.fromkeys(written)),
     )  # fmt: skip
 
 

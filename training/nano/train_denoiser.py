@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from captions import WORDS
 from codec import grown
-from data import Batch, held_out_batch, load_clips, training_batch
+from data import DROPS, Batch, held_out_batch, load_clips, training_batch
 from model import Config, Nano
 
 LENGTHS = ((129, 0.70), (258, 0.20), (372, 0.10))  # latents a crop and how often
@@ -128,8 +128,8 @@ def slow_loss(error: Tensor) -> Tensor:
 
 
 def begin_with(weights: dict[str, Tensor], fresh: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Older weights in the shapes of `fresh`: words that came later keep their fresh rows, latent dimensions start at 0."""
-    begun = {name: grown(weights[name], table.cpu()) for name, table in fresh.items()}
+    """Older weights in the shapes of `fresh`: words and layers that came later stay fresh, latent dimensions start at 0."""
+    begun = {name: grown(weights[name], table.cpu()) if name in weights else table for name, table in fresh.items()}
     words = "text_encoder.embedding.weight"
     begun[words] = torch.cat([weights[words].float(), fresh[words][len(weights[words]) :].cpu()])
     return begun
@@ -178,6 +178,9 @@ def main() -> None:
     parser.add_argument("--init", type=Path, help="checkpoint folder to begin with; the optimiser starts anew")
     parser.add_argument("--rate", type=float, default=1.0, help="scales both learning rates: less than 1 after --init")
     parser.add_argument(
+        "--only", default="", help="train the parameters whose names begin so, and hear every condition"
+    )
+    parser.add_argument(
         "--stream", type=int, default=0, help="another one draws other crops and noise: the mean of two runs beats both"
     )
     parser.add_argument("--device", default="cpu")
@@ -208,7 +211,11 @@ def main() -> None:
     clips = load_clips(args.data / "train")
     net = Nano(Config(words=len(WORDS))).to(device)
     net.denoiser.std.copy_(torch.cat(clips.latents).float().std(0))
+    for name, parameter in net.named_parameters():
+        parameter.requires_grad_(parameter.requires_grad and name.startswith(args.only))
     named = [(n, p) for n, p in net.named_parameters() if p.requires_grad]
+    if not named:
+        parser.error(f"--only must begin the name of a parameter (got {args.only})")
     muon = Muon([p for n, p in named if is_matrix(n, p)], MUON_RATE)
     adam = torch.optim.AdamW(
         [p for n, p in named if not is_matrix(n, p)], lr=ADAM_RATE, betas=(0.9, 0.99), weight_decay=WEIGHT_DECAY
@@ -275,7 +282,7 @@ def main() -> None:
         torch.manual_seed(seed)
         length = rng.choices([n for n, _ in LENGTHS], [p for _, p in LENGTHS])[0]
         count = max(1, round(args.batch * LENGTHS[0][0] / length))
-        batch = training_batch(clips, count, length, rng).to(device)
+        batch = training_batch(clips, count, length, rng, {} if args.only else DROPS).to(device)
         sigma = torch.sigmoid(torch.randn(count) + 0.2).to(device)
         first = rng.randint(0, FARTHEST - length) if rng.random() < 0.5 else 0
         error = velocity_error(net, batch, sigma, torch.randn_like(batch.latents), first, not args.float32)

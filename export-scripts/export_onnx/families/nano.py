@@ -198,7 +198,8 @@ def _examples(c: dict[str, Any]) -> dict[str, Callable[[Sizes, torch.Generator],
         }
 
     def speaker(g: torch.Generator) -> Tensor:
-        return torch.cat([torch.tensor([[0.5, 0.3, 1.0, 10.0, 2.0]]), torch.zeros(1, c["speaker"] - 5)], 1)
+        known = torch.tensor([[1.0, 96.0, 4.0, 10.0, 2.0, 0.0, 0.0, 0.6, -0.9, 1.0]])  # tempo, key and mood
+        return torch.cat([known, torch.zeros(1, c["speaker"] - known.shape[1])], 1)
 
     def vocoder(s: Sizes, g: torch.Generator) -> dict[str, Tensor]:
         channels, frames = 1 + s["C"] % 2, s["F"]  # mono and stereo

@@ -27,7 +27,7 @@ def nano() -> Nano:
 
 
 def row(words: list[int], seed: int, latents: int) -> tuple:
-    plan = plan_song("funk", 12, seed)
+    plan = plan_song("energetic funk", 12, seed)
     return words, speaker_of(plan), *frame_controls(plan, latents)
 
 
@@ -52,6 +52,21 @@ def test_a_batch_is_its_graphs_one_by_one() -> None:
         alone = net.denoiser(batch.latents[i : i + 1], sigma[i : i + 1], features, k, v, pooled, frames, cos, sin)
         assert alone.shape == (1, CHANNELS, ROWS, latents)
         assert torch.allclose(alone[0], together[i], atol=1e-4)
+
+
+@torch.no_grad()
+def test_the_mood_reaches_the_pooled_condition() -> None:
+    """Untrained it says nothing; then each axis has a voice of its own, and a neutral mood none."""
+    net, text = nano(), torch.randn(1, 3, 256)
+    speakers = torch.zeros(4, 1, 512)
+    speakers[1, 0, 7] = speakers[2, 0, 8] = speakers[3, 0, 9] = 1
+    silent = [net.condition_encoder(text, speaker) for speaker in speakers]
+    assert all(torch.equal(silent[0], other) for other in silent[1:])
+    net.condition_encoder.mood.weight.normal_(std=0.1)
+    neutral, *heard = (net.condition_encoder(text, speaker) for speaker in speakers)
+    assert torch.equal(neutral, silent[0])
+    assert all(torch.equal(other[:, :-1], neutral[:, :-1]) for other in heard)
+    assert torch.pdist(torch.stack([neutral[0, -1], *(other[0, -1] for other in heard)])).min() > 0.1
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ import planner
 from captions import WORD_IDS, caption, encode, split
 from compose import bar_seconds, compose
 from features import LATENT_RATE, SAMPLE_RATE
-from genres import GENRES
+from genres import GENRES, MOODS
 
 FAMILY = Path(__file__).parents[3] / "src" / "lib" / "families" / "ace-step-v1"
 SEEDS = range(60)
@@ -89,6 +89,8 @@ def test_a_composition_and_its_written_plan_give_the_same_frames() -> None:
     near = int(i - shift)
     assert abs(whole[1][i] - later[1][near]) == 0 or whole[1][i + 1] == later[1][near]
     speaker = planner.speaker_of(plan)
+    assert tuple(speaker[7:10]) == pytest.approx(tuple(MOODS[meta["mood"]]))
+    assert not planner.speaker_of(planner.plan_of(meta, mood=False))[7:10].any()
     assert speaker[6] == 5.0 and speaker[16] == plan.chords[0] and speaker[264] == plan.sections[0]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import checkpoint
 import train_denoiser
@@ -80,20 +80,11 @@ def test_denoiser_resumes_and_becomes_a_checkpoint(toy: Path) -> None:
     assert config.layers == 8 and set(graphs) == set(checkpoint.graphs(config))
 
     begun = toy / "begun.pt"  # from that checkpoint, as later training begins from what is embedded
-    run(
-        "train_denoiser.py",
-        *options[:2],
-        "--out",
-        str(begun),
-        "--steps",
-        "9",
-        "--batch",
-        "1",
-        "--until",
-        "0",
-        "--init",
-        str(toy / "checkpoint"),
-    )
+    from_there = ["--out", str(begun), "--init", str(toy / "checkpoint"), "--only", "condition_encoder.mood"]
+    run("train_denoiser.py", *options[:2], *from_there, "--steps", "2", "--batch", "2")
+    weights, trained = load_file(toy / "checkpoint" / "model.safetensors"), torch.load(begun)["net"]
+    moved = {name for name, w in trained.items() if not torch.equal(w, weights[name].float())}
+    assert moved - {"denoiser.std"} == {"condition_encoder.mood.weight"}
 
 
 def same(a: object, b: object) -> bool:
@@ -161,12 +152,14 @@ def test_older_weights_begin_a_larger_network() -> None:
         words: torch.full((3, 2), 7.0),
         "denoiser.input.weight": torch.ones(2, 4),
         "denoiser.output.bias": torch.ones(4),
+        "condition_encoder.mood.weight": torch.full((2,), 3.0),
     }
     older = {words: torch.ones(2, 2), "denoiser.input.weight": torch.full((2, 3), 5.0), "denoiser.output.bias": torch.full((3,), 5.0)}  # fmt: skip
     begun = train_denoiser.begin_with(older, fresh)
     assert begun[words].tolist() == [[1, 1], [1, 1], [7, 7]]
     assert begun["denoiser.input.weight"].tolist() == [[5, 5, 5, 0]] * 2
     assert begun["denoiser.output.bias"].tolist() == [5, 5, 5, 0]
+    assert begun["condition_encoder.mood.weight"].tolist() == [3, 3]  # a layer that came later
 
 
 def test_a_share_of_two_trainings() -> None:

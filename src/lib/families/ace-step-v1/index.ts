@@ -230,14 +230,14 @@ function conditioners(task: Task, source: Placed | null, model: AceStep): Speake
 }
 
 /**
- * A song that starts from another one keeps its tempo, chords and sections, because its sound has them: only the genre
- * follows the words. A reference whose facts the words contradict is planned anew.
+ * A song that starts from another one keeps its tempo, chords and sections, because its sound has them: only genre and
+ * mood follow the words. A reference whose facts the words contradict is planned anew.
  */
 function planFor(task: Task, words: Words, source: Placed | null, config: AceStepConfig): SongPlan | null {
   const fresh = planOf(words, config);
   if (!fresh || !source) return fresh;
   const heard = source.plan ?? planOf({ ...words, seconds: source.seconds }, config) ?? fresh;
-  const kept = { ...heard, genre: fresh.genre };
+  const kept = { ...heard, genre: fresh.genre, ...(fresh.mood && { mood: fresh.mood }) };
   if (task.kind === 'extend') return extendPlan(kept, source.start, source.seconds, task.after);
   if (task.kind !== 'audio2audio') return kept;
   const said = factsOf(words.prompt, words.score);

@@ -136,9 +136,23 @@ describe('planner', () => {
       { ...plan, bpm: 0 },
       { ...plan, chords: [] },
       { ...plan, chords: [999] },
+      { ...plan, mood: [1, 0] },
+      { ...plan, mood: [0, 0, 2] },
     ]) {
       expect(parsePlan(broken)).toBeNull();
     }
+  });
+
+  it('hears the mood of the prompt, and none in a plan of older songs', () => {
+    const moodIn = (plan: SongPlan): number[] => [...speakerOf(plan).slice(7, 10)];
+    const calm = planSong({ ...song, prompt: 'calm lo-fi hip hop' });
+    const fierce = planSong({ ...song, prompt: 'aggressive lo-fi hip hop' });
+    expect(moodIn(calm)[0]).toBeLessThan(-0.5);
+    expect(moodIn(fierce)[0]).toBeGreaterThan(0.5);
+    const { mood: _, ...older } = calm;
+    expect(parsePlan(older)).toEqual(older);
+    expect(moodIn(older)).toEqual([0, 0, 0]);
+    expect(extendPlan(calm, 4, 30, 4).mood).toEqual(calm.mood);
   });
 
   it('states the plan once in the caption', () => {

@@ -36,6 +36,8 @@ export interface SongPlan {
   readonly chords: readonly number[];
   /** By half bar: index of `TABLES.sections`. */
   readonly sections: readonly number[];
+  /** Neutral where it is missing: older songs have none. */
+  readonly mood?: MoodAxes;
   /** Seconds of the first bar that lie before the song: music was put in front that is no whole number of bars. */
   readonly lead?: number;
 }
@@ -47,6 +49,8 @@ export interface FrameControls {
   readonly section: BigInt64Array;
 }
 
+/** Energy, valence and space, from -1 to 1. */
+type MoodAxes = readonly [energy: number, valence: number, space: number];
 type Mode = 'major' | 'minor';
 type Bar = readonly [number, number];
 type Degree = number | readonly [number, number];
@@ -69,9 +73,7 @@ interface Genre {
 
 interface Mood {
   readonly names: readonly string[];
-  /** From -1 to 1. */
-  readonly energy: number;
-  readonly valence: number;
+  readonly axes: MoodAxes;
 }
 
 interface Tables {
@@ -110,10 +112,11 @@ const EXCERPT_SECONDS = 24;
 const RING_OUT_SECONDS = 1.5;
 const OUTRO_BARS = 2;
 const DEFAULT_GENRE = 'pop';
-const NEUTRAL: Mood = { names: [], energy: 0, valence: 0 };
+const NEUTRAL: MoodAxes = [0, 0, 0];
 
 const SPEAKER = 512;
 const HALF_BARS = 248;
+const FIRST_MOOD = 7;
 const FIRST_CHORD = 16;
 const FIRST_SECTION = 264;
 const BEAT_MULTIPLES = [2, 1, 0.5, 0.25, 0.125, 0.0625];
@@ -201,7 +204,7 @@ export function planSong(fields: SongFields): SongPlan {
   });
   const sections = names.flatMap((name) => [TABLES.sections.indexOf(name), TABLES.sections.indexOf(name)]);
   const loops = [...new Set([writeChords(verse), writeChords(chorus)])];
-  return { genre: genre.name, bpm, meter, key, mode, loops, chords, sections };
+  return { genre: genre.name, mood, bpm, meter, key, mode, loops, chords, sections };
 }
 
 /** How long a bar is, and how many quarter notes a minute has. */
@@ -214,6 +217,7 @@ export function speakerOf(plan: SongPlan): Float32Array {
   const speaker = new Float32Array(SPEAKER);
   const { quarters } = TABLES.meters[plan.meter]!;
   speaker.set([1, quartersAMinute(plan), quarters, 1 + plan.key, plan.mode === 'major' ? 1 : 2, 1]);
+  speaker.set(plan.mood ?? NEUTRAL, FIRST_MOOD);
   speaker.set(plan.chords.slice(0, HALF_BARS), FIRST_CHORD);
   speaker.set(plan.sections.slice(0, HALF_BARS), FIRST_SECTION);
   return speaker;
@@ -357,6 +361,8 @@ export function parsePlan(json: unknown): SongPlan | null {
     whole(plan.chords, 1 + 12 * QUALITY_NAMES.length) &&
     whole(plan.sections, TABLES.sections.length) &&
     (plan.chords as unknown[]).length === (plan.sections as unknown[]).length &&
+    (plan.mood === undefined ||
+      (Array.isArray(plan.mood) && plan.mood.length === 3 && plan.mood.every((x) => number(x, -1, 1)))) &&
     (plan.lead === undefined || number(plan.lead, 0, 60));
   return fits ? (plan as SongPlan) : null; // field by field, just above
 }
@@ -563,13 +569,12 @@ function chooseGenre(words: readonly string[], meter: string | null): Genre {
 }
 
 /** The first mood whose name the prompt mentions, else the first of whose other names; a neutral one without. */
-function chooseMood(words: readonly string[]): Mood {
+function chooseMood(words: readonly string[]): MoodAxes {
   const mentioned = (names: readonly string[]): boolean => names.some((name) => mentions(words, name) > 0);
-  return (
+  const mood =
     TABLES.moods.find(({ names }) => mentioned(names.slice(0, 1))) ??
-    TABLES.moods.find(({ names }) => mentioned(names.slice(1))) ??
-    NEUTRAL
-  );
+    TABLES.moods.find(({ names }) => mentioned(names.slice(1)));
+  return mood?.axes ?? NEUTRAL;
 }
 
 /** A genre's tempi in a meter: in 6/8 two thirds of the quarters, but from 44 to 132. */
@@ -582,7 +587,7 @@ function tempiIn([low, high]: readonly [number, number], meter: string): readonl
 function chooseBpm(
   words: readonly string[],
   [least, most]: readonly [number, number],
-  mood: Mood,
+  [energy]: MoodAxes,
   draw: number,
 ): number {
   let [low, high] = [least, most];
@@ -592,16 +597,16 @@ function chooseBpm(
     TABLES.tempo.names[tempo].some((name) => mentions(words, name) > 0);
   if (says('slow')) high = low + third;
   else if (says('fast')) low = high - third;
-  else if (mood.energy <= -TABLES.moodDecides) high = middle;
-  else if (mood.energy >= TABLES.moodDecides) low = middle;
+  else if (energy <= -TABLES.moodDecides) high = middle;
+  else if (energy >= TABLES.moodDecides) low = middle;
   return low + Math.floor(draw * (high - low + 1));
 }
 
 /** The mode of the prompt's mood where the genre has it, else one of the genre's. */
-function chooseMode(scales: readonly string[], mood: Mood, draw: number): Mode {
+function chooseMode(scales: readonly string[], [, valence]: MoodAxes, draw: number): Mode {
   const offered = scales.map((scale) => TABLES.modes[scale]!);
-  const felt = offered.filter((mode) => mode === (mood.valence > 0 ? 'major' : 'minor'));
-  return pick(felt.length && Math.abs(mood.valence) >= TABLES.moodDecides ? felt : offered, draw);
+  const felt = offered.filter((mode) => mode === (valence > 0 ? 'major' : 'minor'));
+  return pick(felt.length && Math.abs(valence) >= TABLES.moodDecides ? felt : offered, draw);
 }
 
 /** Section name a bar. An excerpt is half verse, half chorus; a song has the composer's form. */
