@@ -431,6 +431,8 @@ def another(name: str) -> Callable[[dict, dict], dict]:
     return lambda m, o: {**m, name: o[name]}
 
 
+DRAWS = 4  # noise levels a clip is heard at, evenly spaced: what a mood is worth drowns in the differences between them
+
 # What is changed in the description; the frames keep those conditions that a change leaves alone.
 SWAPS: dict[str, Callable[[dict, dict], dict]] = {
     "genre": another("genre"),
@@ -458,24 +460,30 @@ def swap(args: argparse.Namespace) -> int:
     length = min(CROP, *(w.shape[1] // (FRAMES_PER_LATENT * HOP) for w in waves))
     latents = [graphs["dcae_encoder"](log_mel(w)[None])[0].flatten(0, 1).T[:length] for w in waves]
     generator = torch.Generator().manual_seed(1)
-    noise = torch.randn(args.n, CHANNELS, ROWS, length, generator=generator)
-    sigma = ((torch.arange(args.n) + 0.5) / args.n)[torch.randperm(args.n, generator=generator)]
+    first = ((torch.arange(args.n) + 0.5) / args.n)[torch.randperm(args.n, generator=generator)]
+    noise = [torch.randn(args.n, CHANNELS, ROWS, length, generator=generator) for _ in range(DRAWS)]
+    sigma = [(first + i / DRAWS) % 1 for i in range(DRAWS)]
 
     def loss(described: list[dict]) -> Tensor:
+        """Of each clip, the mean over its noise levels."""
         total = []
         for part in range(0, args.n, 16):
             at = slice(part, part + 16)
             rows = [conditions_of(m, t, length, caption(m)) for m, t in zip(described[at], starts[at], strict=True)]
             batch = collate(latents[at], rows)
-            mix = sigma[at, None, None, None]
-            x = (1 - mix) * batch.latents + mix * noise[at]
-            velocity = net(x, sigma[at], net.condition(*batch.conditions()))
-            total.append((velocity - (noise[at] - batch.latents)).square().mean((1, 2, 3)))
+            condition = net.condition(*batch.conditions())
+            errors = []
+            for n, s in zip(noise, sigma, strict=True):
+                mix = s[at, None, None, None]
+                velocity = net((1 - mix) * batch.latents + mix * n[at], s[at], condition)
+                errors.append((velocity - (n[at] - batch.latents)).square().mean((1, 2, 3)))
+            total.append(torch.stack(errors).mean(0))
         return torch.cat(total)
 
     right, failures, results = loss(metas), [], {}
     print(
-        f"right conditions: {right.mean().item():.4f} on {args.n} clips; with one changed, and how many deviations that is"
+        f"right conditions: {right.mean().item():.4f} on {args.n} clips at {DRAWS} noise levels each;"
+        " with one changed, and how many deviations that is"
     )
     for name, change in SWAPS.items():
         others = metas[11:] + metas[:11]
