@@ -492,9 +492,9 @@ def swap(args: argparse.Namespace) -> int:
         difference = (loss(changed) - right)[touched]
         error = difference.std().item() / math.sqrt(len(touched))
         results[name] = {"rise": difference.mean().item(), "error": error, "clips": len(touched)}
-        print(f"{name:<30} {difference.mean().item():+.4f} ± {error:.4f}  {difference.mean().item() / error:5.1f}")
+        print(f"{name:<30} {difference.mean().item():+.5f} ± {error:.5f}  {difference.mean().item() / error:5.1f}")
         if difference.mean().item() < SIGNIFICANT * error:
-            failures.append(f"{name} is not used: {difference.mean().item():+.4f} ± {error:.4f}")
+            failures.append(f"{name} is not used: {difference.mean().item():+.5f} ± {error:.5f}")
     return conclude(args, f"conditions on {args.n} clips", results, failures)
 
 
