@@ -65,7 +65,7 @@ try {
     ['score', ['--wavs', wavs, '--tasks', tasks]],
     ...(edits ? [['edits', ['--wavs', wavs, '--edits', edited, '--tasks', tasks]] as const] : []),
     ['codec', []],
-    ['swap', ['--n', String(3 * clips)]], // the mood is worth a ten thousandth of the loss: it takes many to see it
+    ['swap', ['--n', String(Math.max(16, 3 * clips))]], // the mood is worth a ten thousandth of the loss: it takes many to see it
   ];
   for (const [name, options] of measures) {
     console.log(`\n${name}`);

@@ -237,7 +237,7 @@ function planFor(task: Task, words: Words, source: Placed | null, config: AceSte
   const fresh = planOf(words, config);
   if (!fresh || !source) return fresh;
   const heard = source.plan ?? planOf({ ...words, seconds: source.seconds }, config) ?? fresh;
-  const kept = { ...heard, genre: fresh.genre, ...(fresh.mood && { mood: fresh.mood }) };
+  const kept = { ...heard, genre: fresh.genre, mood: fresh.mood };
   if (task.kind === 'extend') return extendPlan(kept, source.start, source.seconds, task.after);
   if (task.kind !== 'audio2audio') return kept;
   const said = factsOf(words.prompt, words.score);

@@ -150,8 +150,9 @@ describe('planner', () => {
     expect(moodIn(calm)[0]).toBeLessThan(-0.5);
     expect(moodIn(fierce)[0]).toBeGreaterThan(0.5);
     const { mood: _, ...older } = calm;
-    expect(parsePlan(older)).toEqual(older);
-    expect(moodIn(older)).toEqual([0, 0, 0]);
+    const read = parsePlan(older)!;
+    expect(read).toEqual({ ...older, mood: [0, 0, 0] });
+    expect(moodIn(read)).toEqual([0, 0, 0]);
     expect(extendPlan(calm, 4, 30, 4).mood).toEqual(calm.mood);
   });
 

@@ -36,8 +36,7 @@ export interface SongPlan {
   readonly chords: readonly number[];
   /** By half bar: index of `TABLES.sections`. */
   readonly sections: readonly number[];
-  /** Neutral where it is missing: older songs have none. */
-  readonly mood?: MoodAxes;
+  readonly mood: MoodAxes;
   /** Seconds of the first bar that lie before the song: music was put in front that is no whole number of bars. */
   readonly lead?: number;
 }
@@ -217,7 +216,7 @@ export function speakerOf(plan: SongPlan): Float32Array {
   const speaker = new Float32Array(SPEAKER);
   const { quarters } = TABLES.meters[plan.meter]!;
   speaker.set([1, quartersAMinute(plan), quarters, 1 + plan.key, plan.mode === 'major' ? 1 : 2, 1]);
-  speaker.set(plan.mood ?? NEUTRAL, FIRST_MOOD);
+  speaker.set(plan.mood, FIRST_MOOD);
   speaker.set(plan.chords.slice(0, HALF_BARS), FIRST_CHORD);
   speaker.set(plan.sections.slice(0, HALF_BARS), FIRST_SECTION);
   return speaker;
@@ -339,7 +338,7 @@ export function extendPlan(plan: SongPlan, before: number, known: number, after:
   };
 }
 
-/** A plan that was kept as JSON, or null where it is none. */
+/** A plan that was kept as JSON, or null where it is none. Older songs have no mood: theirs is neutral. */
 export function parsePlan(json: unknown): SongPlan | null {
   const plan = json as Partial<Record<keyof SongPlan, unknown>> | null;
   const whole = (list: unknown, below: number): boolean =>
@@ -364,7 +363,7 @@ export function parsePlan(json: unknown): SongPlan | null {
     (plan.mood === undefined ||
       (Array.isArray(plan.mood) && plan.mood.length === 3 && plan.mood.every((x) => number(x, -1, 1)))) &&
     (plan.lead === undefined || number(plan.lead, 0, 60));
-  return fits ? (plan as SongPlan) : null; // field by field, just above
+  return fits ? { mood: NEUTRAL, ...(plan as Omit<SongPlan, 'mood'>) } : null; // field by field, just above
 }
 
 /** What the text encoder gets: the plan in the wording of training, then the rest of the prompt. */
